@@ -1,0 +1,51 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The hot modules are optimised in debug builds too: an unoptimised interpreter is fifty times slower
+/// than the tests can bear, and checks (preconditions, overflow traps) stay on either way.
+let hot: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+let package = Package(
+    name: "pvreplay",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "pvreplay", targets: ["pvreplay"]),
+        .library(name: "PVReplay", targets: ["X86", "Machine", "Trace", "Paravirt", "Replay"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    ],
+    targets: [
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+
+        .target(name: "X86", swiftSettings: hot),
+        .target(name: "Machine", dependencies: ["X86", "CXXHash"], swiftSettings: hot),
+        .target(name: "Trace", dependencies: ["CZstd", "CXXHash"], swiftSettings: hot),
+        .target(name: "Paravirt", dependencies: ["X86", "Machine"], swiftSettings: hot),
+        .target(
+            name: "Replay", dependencies: ["X86", "Machine", "Trace", "Paravirt", "CCrypto"],
+            swiftSettings: hot),
+        .target(name: "Report", dependencies: ["X86", "Machine", "Trace", "Paravirt", "Replay"]),
+        .plugin(name: "KernelBuilder", capability: .buildTool(), path: "Plugins/KernelBuilder"),
+        .target(
+            name: "Kernels", exclude: ["Images"], plugins: ["KernelBuilder"]),
+        .target(
+            name: "PVReplayCommands",
+            dependencies: [
+                "X86", "Machine", "Trace", "Paravirt", "Replay", "Report", "Kernels",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(name: "pvreplay", dependencies: ["PVReplayCommands"]),
+
+        .testTarget(name: "X86Tests", dependencies: ["X86"]),
+        .testTarget(name: "MachineTests", dependencies: ["Machine", "X86"]),
+        .testTarget(name: "TraceTests", dependencies: ["Trace"]),
+        .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
+        .testTarget(
+            name: "CommandsTests", dependencies: ["PVReplayCommands"]),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+        .testTarget(name: "TidyTests"),
+    ]
+)

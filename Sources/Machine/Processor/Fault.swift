@@ -1,0 +1,62 @@
+import X86
+
+/// A fault raised while an instruction executes. It is thrown before any architectural state has
+/// changed (beyond completed iterations of a repeated string instruction), so that the instruction
+/// can restart (Intel SDM vol. 3, 6.5).
+public struct Fault: Error, Equatable, Sendable {
+    public var vector: UInt8
+    public var hasErrorCode: Bool
+    public var errorCode: UInt32
+    /// The linear address, for #PF: goes to CR2 when the fault is delivered.
+    public var address: UInt64
+
+    @inline(__always)
+    public init(
+        vector: UInt8, hasErrorCode: Bool = false, errorCode: UInt32 = 0, address: UInt64 = 0
+    ) {
+        self.vector = vector
+        self.hasErrorCode = hasErrorCode
+        self.errorCode = errorCode
+        self.address = address
+    }
+
+    /// Not an exception of the processor: the opcode table knows the instruction, the processor
+    /// cannot execute it yet. It ends the run and is never delivered to the guest.
+    public static let notExecutable = Fault(vector: 0xFF)
+
+    public static let divideError = Fault(vector: Vector.divideError)
+    public static let undefinedOpcode = Fault(vector: Vector.invalidOpcode)
+    public static let deviceNotAvailable = Fault(vector: Vector.deviceNotAvailable)
+    public static let boundRange = Fault(vector: Vector.boundRange)
+
+    @inline(__always)
+    public static func generalProtection(_ errorCode: UInt32 = 0) -> Fault {
+        Fault(vector: Vector.generalProtection, hasErrorCode: true, errorCode: errorCode)
+    }
+    @inline(__always)
+    public static func stackFault(_ errorCode: UInt32 = 0) -> Fault {
+        Fault(vector: Vector.stackFault, hasErrorCode: true, errorCode: errorCode)
+    }
+    @inline(__always)
+    public static func segmentNotPresent(_ errorCode: UInt32) -> Fault {
+        Fault(vector: Vector.segmentNotPresent, hasErrorCode: true, errorCode: errorCode)
+    }
+    @inline(__always)
+    public static func invalidTSS(_ errorCode: UInt32) -> Fault {
+        Fault(vector: Vector.invalidTSS, hasErrorCode: true, errorCode: errorCode)
+    }
+    @inline(__always)
+    public static func pageFault(_ address: UInt64, _ errorCode: UInt32) -> Fault {
+        Fault(
+            vector: Vector.pageFault, hasErrorCode: true, errorCode: errorCode, address: address)
+    }
+}
+
+/// Error-code bits of #PF (Intel SDM vol. 3, 4.7).
+public enum PageFaultCode {
+    public static let present: UInt32 = 1 << 0
+    public static let write: UInt32 = 1 << 1
+    public static let user: UInt32 = 1 << 2
+    public static let reserved: UInt32 = 1 << 3
+    public static let instructionFetch: UInt32 = 1 << 4
+}
