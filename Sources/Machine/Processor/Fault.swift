@@ -24,6 +24,14 @@ public struct Fault: Error, Equatable, Sendable {
     /// cannot execute it yet. It ends the run and is never delivered to the guest.
     public static let notExecutable = Fault(vector: 0xFF)
 
+    /// Not an exception of the processor: a repeated string instruction stopped between iterations
+    /// because a deadline was reached, attention was raised or it wrote to its own page. Its
+    /// registers and `cycles` hold the completed iterations and RIP stays at it. It has not retired
+    /// and its own cost (`stringStart`) is not charged: both happen once, when it completes, so that
+    /// where it was suspended cannot be seen. The boundary is an ordinary one otherwise: interrupts
+    /// and the single-step trap are taken there.
+    public static let suspended = Fault(vector: 0xFE)
+
     public static let divideError = Fault(vector: Vector.divideError)
     public static let undefinedOpcode = Fault(vector: Vector.invalidOpcode)
     public static let deviceNotAvailable = Fault(vector: Vector.deviceNotAvailable)
