@@ -7,7 +7,7 @@
 /// `((a + n - 1) & ~0xFFF) | context` equals the tag of the entry that a's page selects; an access
 /// that crosses into the next page therefore always takes the slow path. CR3 loads flush by
 /// taking the next generation: O(1).
-public struct TLBEntry {
+public struct TLBEntry: Sendable {
     /// Matches a read (or a fetch, in the code TLB).
     public var readTag: UInt64
     /// Matches a write that needs no other work: the page is writable, its D bit is set, it is in

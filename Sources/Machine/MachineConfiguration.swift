@@ -1,0 +1,86 @@
+/// Which executor runs the instructions. All give bit-identical state, cycles and events.
+public enum Executor: UInt8, Sendable, CaseIterable {
+    /// Executor A: decodes and executes one instruction at a time; the oracle.
+    case stepwise
+    /// Executor B3: predecoded blocks.
+    case blocks
+}
+
+/// What a machine is made of. Everything here is fixed for the machine's life and, but for the
+/// executor, decides what the guest sees.
+public struct MachineConfiguration: Sendable {
+    /// Bytes of RAM from guest-physical 0: a multiple of 4096, at most `maximumMemory`.
+    public var memory: UInt64
+    /// Number of vCPUs, 1...`maximumCPUs`. CPU 0 starts at once; the others wait for INIT and SIPI.
+    public var cpus: Int
+    /// Whose rules apply where Intel's and AMD's processors differ.
+    public var vendor: Vendor
+    /// Cycles of each class of operation.
+    public var costs: CostProfile
+    public var executor: Executor
+    /// Cycles between two polls of `Machine.inputs`; rounded up to a multiple of
+    /// `Machine.quantum`, so that polling never changes how vCPUs interleave.
+    public var inputPollCycles: UInt64
+
+    /// RAM ends below the local APIC and firmware area that every PC keeps under 4 GiB.
+    public static let maximumMemory: UInt64 = 0xC000_0000
+    public static let maximumCPUs = 64
+
+    public init(
+        memory: UInt64 = 256 << 20, cpus: Int = 1, vendor: Vendor = .intel,
+        costs: CostProfile = .default, executor: Executor = .blocks,
+        inputPollCycles: UInt64 = 1 << 20
+    ) {
+        self.memory = memory
+        self.cpus = cpus
+        self.vendor = vendor
+        self.costs = costs
+        self.executor = executor
+        self.inputPollCycles = inputPollCycles
+    }
+}
+
+/// How far a run may go. Both are absolute counts from machine reset, so that a run in pieces
+/// and a run at one go end in the same states.
+public struct RunLimits: Equatable, Sendable {
+    /// The run stops at the first instruction boundary, in schedule order, at which the vCPU
+    /// whose turn it is has reached this cycle.
+    public var cycles: UInt64
+    /// The run stops when the vCPUs together have retired this many instructions.
+    public var instructions: UInt64
+
+    public static let unlimited = RunLimits()
+
+    public init(cycles: UInt64 = .max, instructions: UInt64 = .max) {
+        self.cycles = cycles
+        self.instructions = instructions
+    }
+}
+
+/// Why `Machine.run` returned.
+public enum StopReason: Equatable, Sendable {
+    /// The guest wrote this value to isa-debug-exit (QEMU would exit with `value << 1 | 1`).
+    case debugExit(UInt32)
+    /// A vCPU shut down: an exception while delivering #DF (triple fault).
+    case shutdown(cpu: Int)
+    case cycleLimit
+    case instructionLimit
+    /// An observer or input source called `requestStop`.
+    case requested
+    /// Every vCPU waits for something that nothing scheduled can bring.
+    case idle
+    /// The opcode table knows this instruction, the processor cannot execute it yet.
+    case notExecutable(cpu: Int, rip: UInt64, name: String)
+}
+
+/// What can be wrong with what a machine is given. Each says what, and where.
+public enum MachineError: Error, Equatable, Sendable {
+    /// The configuration is impossible: what is wrong with it.
+    case configuration(String)
+    /// The host gave no memory for the guest's RAM.
+    case outOfMemory(bytes: UInt64)
+    /// A kernel image cannot be loaded: what is wrong, and at which file offset.
+    case image(String, offset: UInt64)
+    /// A snapshot is damaged or of another machine: what is wrong, and at which byte.
+    case snapshot(String, offset: Int)
+}
