@@ -23,7 +23,9 @@ let package = Package(
         .target(name: "X86", swiftSettings: hot),
         .target(name: "Machine", dependencies: ["X86", "CXXHash"], swiftSettings: hot),
         .target(name: "Trace", dependencies: ["CZstd", "CXXHash"], swiftSettings: hot),
-        .target(name: "Paravirt", dependencies: ["X86", "Machine"], swiftSettings: hot),
+        .target(
+            name: "Paravirt", dependencies: ["X86", "Machine", "Trace", "CXXHash"],
+            swiftSettings: hot),
         .target(
             name: "Replay", dependencies: ["X86", "Machine", "Trace", "Paravirt", "CCrypto"],
             swiftSettings: hot),

@@ -1,0 +1,41 @@
+# The developer's entry points. `make demo` and `make test` install what is missing and run from a
+# fresh clone; the rest is for daily work. See CONTRIBUTING.md.
+
+SWIFT ?= swift
+RELEASE = .build/release/pvreplay
+DEMO = .build/demo
+
+.PHONY: demo test build bench lint format setup rerecord clean
+
+demo: build
+	@mkdir -p $(DEMO)
+	$(RELEASE) record --output $(DEMO)/boot.pvt
+	$(RELEASE) replay $(DEMO)/boot.pvt
+	$(RELEASE) info $(DEMO)/boot.pvt
+
+# The suite runs against the release executable too (exit codes, kill -9, QEMU comparison).
+test: build
+	$(SWIFT) build --build-tests
+	PVREPLAY=$(CURDIR)/$(RELEASE) $(SWIFT) test --skip-build
+
+build: setup
+	$(SWIFT) build -c release --product pvreplay
+
+bench: build
+	Benchmarks/run --pvreplay $(CURDIR)/$(RELEASE)
+
+lint: setup
+	$(SWIFT) format lint --strict --recursive Sources Tests Plugins Package.swift
+
+format:
+	$(SWIFT) format --in-place --recursive Sources Tests Plugins Package.swift
+
+setup:
+	@Tools/setup
+
+# Re-records the golden traces in Traces/ and every stored expectation.
+rerecord: build
+	Tools/rerecord $(CURDIR)/$(RELEASE)
+
+clean:
+	rm -rf .build

@@ -1,0 +1,22 @@
+import Machine
+import Trace
+
+/// Where an observer sends what it has understood. The recorder stores it, the replayer compares
+/// it; neither changes the machine, except that the replayer may ask it to stop.
+public protocol PathSink: AnyObject {
+    /// An event, complete but for its return. `event` is valid during the call only.
+    func observed(_ event: borrowing Event, machine: Machine)
+    /// The return that ends an earlier event's path.
+    func returned(_ back: EventReturn, machine: Machine)
+    /// A byte left the serial port at this machine cycle.
+    func printed(_ byte: UInt8, cycle: UInt64, machine: Machine)
+}
+
+/// How much an observer reports.
+public enum ObservationLevel: UInt8, Sendable, CaseIterable {
+    /// System calls, exceptions, interrupts, hypercalls and guest switches.
+    case paths = 0
+    /// Also writes of system tables and registers: LGDT, LIDT, LLDT, LTR, CR0, CR3, CR4, MSRs,
+    /// SWAPGS.
+    case tables = 1
+}
