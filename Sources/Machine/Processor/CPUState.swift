@@ -165,6 +165,11 @@ public struct CPUState {
     public var apicBase: UInt64 = 0xFEE0_0900
     /// CR8, mirrored from the local APIC's TPR.
     public var cr8: UInt64 = 0
+    // The four PDPTE registers of PAE paging, loaded with CR3 (Intel SDM vol. 3, 4.4.1).
+    public var pdpte0: UInt64 = 0
+    public var pdpte1: UInt64 = 0
+    public var pdpte2: UInt64 = 0
+    public var pdpte3: UInt64 = 0
 
     // Floating-point and vector state lives apart (`VectorState`), as the hot loop never needs it.
     public var vectors: UnsafeMutableRawPointer? = nil
@@ -205,12 +210,22 @@ extension UnsafeMutablePointer<CPUState> {
         UnsafeMutableRawPointer(self).advanced(by: CPULayout.es)
             .assumingMemoryBound(to: SegmentRegister.self)
     }
+
+    /// The four PDPTE registers.
+    @inline(__always)
+    var pdptes: UnsafeMutablePointer<UInt64> {
+        UnsafeMutableRawPointer(self).advanced(by: CPULayout.pdptes)
+            .assumingMemoryBound(to: UInt64.self)
+    }
 }
 
 /// Offsets that code relies on, checked once when a machine is made.
 public enum CPULayout {
     /// Byte offset of ES: 17 registers, RIP, RFLAGS, 4 time words, and 16 bytes of small fields.
     public static let es = 17 * 8 + 2 * 8 + 4 * 8 + 16
+
+    /// Byte offset of the first PDPTE register.
+    static let pdptes = MemoryLayout<CPUState>.offset(of: \.pdpte0).unsafelyUnwrapped
 
     static func check() {
         precondition(MemoryLayout<CPUState>.offset(of: \.rax) == 0)

@@ -1,0 +1,151 @@
+import X86
+
+/// The translation caches: lookup, fill, and the ways they are emptied. See `TLBEntry` for the form
+/// of a tag.
+extension CPU {
+    /// The data-TLB entry that a linear address selects.
+    @inline(__always)
+    func dataEntry(_ linear: UInt64) -> UnsafeMutablePointer<TLBEntry> {
+        pointee.dataTLB
+            + Int(truncatingIfNeeded: (linear &>> 12) & UInt64(TLB.dataEntries &- 1))
+    }
+
+    /// The code-TLB entry that a linear address selects.
+    @inline(__always)
+    func codeEntry(_ linear: UInt64) -> UnsafeMutablePointer<TLBEntry> {
+        pointee.codeTLB
+            + Int(truncatingIfNeeded: (linear &>> 12) & UInt64(TLB.codeEntries &- 1))
+    }
+
+    /// The tag context of implicit supervisor accesses, whatever the CPL.
+    @inline(__always)
+    var supervisorContext: UInt64 { pointee.tlbContext & ~TLB.userBit }
+
+    /// Translates a data read through the cache; the access must not cross a page.
+    @inline(__always)
+    func translateRead(_ linear: UInt64, context: UInt64) throws(Fault) -> UInt64 {
+        let entry = dataEntry(linear)
+        if (linear & ~0xFFF) | context == entry.pointee.readTag {
+            return (entry.pointee.physical & ~0xFFF) | (linear & 0xFFF)
+        }
+        return try fillData(linear, write: false, context: context)
+    }
+
+    /// Translates a data write through the cache; the access must not cross a page. A withheld
+    /// write tag costs no walk when the translation is known to permit writes.
+    @inline(__always)
+    func translateWrite(_ linear: UInt64, context: UInt64) throws(Fault) -> UInt64 {
+        let entry = dataEntry(linear)
+        if (linear & ~0xFFF) | context == entry.pointee.readTag
+            && entry.pointee.physical & TLB.writable != 0
+        {
+            return (entry.pointee.physical & ~0xFFF) | (linear & 0xFFF)
+        }
+        return try fillData(linear, write: true, context: context)
+    }
+
+    /// Walks for a data access and caches the result when the page is memory.
+    @inline(never)
+    private func fillData(
+        _ linear: UInt64, write: Bool, context: UInt64
+    ) throws(Fault) -> UInt64 {
+        let page = try walk(
+            linear,
+            PageAccess(write: write, fetch: false, user: context & TLB.userBit != 0))
+        let physical = page & ~0xFFF
+        if isMemory(physical) {
+            let linearPage = linear & ~0xFFF
+            let host = UInt64(UInt(bitPattern: pointee.shared.pointee.memory)) &+ physical
+            dataEntry(linear).pointee = TLBEntry(
+                readTag: linearPage | context, writeTag: TLB.emptyTag,
+                addend: host &- linearPage, physical: page)
+            grantWrites(linear, physical: physical, context: context)
+        }
+        return physical | (linear & 0xFFF)
+    }
+
+    /// Gives the entry of a cached, writable page its write tag when nothing needs to see the next
+    /// write: the page is in the dirty map and holds no decoded code.
+    @inline(__always)
+    func grantWrites(_ linear: UInt64, physical: UInt64, context: UInt64) {
+        let entry = dataEntry(linear)
+        let tag = (linear & ~0xFFF) | context
+        guard entry.pointee.readTag == tag, entry.pointee.physical & TLB.writable != 0 else {
+            return
+        }
+        let flags = pointee.shared.pointee
+            .pageFlags[Int(truncatingIfNeeded: physical &>> 12)]
+        let settled = PageFlag.dirty | PageFlag.used
+        if flags & (settled | PageFlag.code) == settled { entry.pointee.writeTag = tag }
+    }
+
+    /// Translates a fetch through the code TLB and returns the physical address. Throws #PF.
+    @inline(__always)
+    func translateFetch(_ linear: UInt64) throws(Fault) -> UInt64 {
+        let entry = codeEntry(linear)
+        if (linear & ~0xFFF) | pointee.tlbContext == entry.pointee.readTag {
+            return (entry.pointee.physical & ~0xFFF) | (linear & 0xFFF)
+        }
+        return try fillCode(linear)
+    }
+
+    @inline(never)
+    private func fillCode(_ linear: UInt64) throws(Fault) -> UInt64 {
+        let page = try walk(
+            linear, PageAccess(write: false, fetch: true, user: pointee.cpl == 3))
+        let physical = page & ~0xFFF
+        if isMemory(physical) {
+            let linearPage = linear & ~0xFFF
+            let host = UInt64(UInt(bitPattern: pointee.shared.pointee.memory)) &+ physical
+            codeEntry(linear).pointee = TLBEntry(
+                readTag: linearPage | pointee.tlbContext, writeTag: TLB.emptyTag,
+                addend: host &- linearPage, physical: physical)
+        }
+        return physical | (linear & 0xFFF)
+    }
+
+    /// Forgets all translations by taking the next generation; clears the arrays once in 2046
+    /// flushes, when the generations run out.
+    @inline(__always)
+    public func flushTLB() {
+        pointee.tlbContext &+= 2
+        if pointee.tlbContext &>> 1 >= TLB.generationLimit { restartGenerations() }
+    }
+
+    @inline(never)
+    private func restartGenerations() {
+        pointee.dataTLB.update(repeating: TLB.empty, count: TLB.dataEntries)
+        pointee.codeTLB.update(repeating: TLB.empty, count: TLB.codeEntries)
+        pointee.tlbContext = 2 | (pointee.tlbContext & TLB.userBit)
+    }
+
+    /// Forgets the translations of one page, for both privileges (INVLPG, and after a #PF).
+    public func invalidatePage(_ linear: UInt64) {
+        let page = linear & ~0xFFF
+        let data = dataEntry(linear)
+        if data.pointee.readTag & ~0xFFF == page { data.pointee = TLB.empty }
+        let code = codeEntry(linear)
+        if code.pointee.readTag & ~0xFFF == page { code.pointee = TLB.empty }
+    }
+
+    /// Withholds the write tags of every cached translation of a physical page, so that the next
+    /// write to it takes the slow path. Needed on every vCPU when a page gains decoded code.
+    public func withholdWrites(physicalPage: UInt64) {
+        let page = physicalPage & ~0xFFF
+        for n in 0..<TLB.dataEntries where pointee.dataTLB[n].physical & ~0xFFF == page {
+            pointee.dataTLB[n].writeTag = TLB.emptyTag
+        }
+    }
+
+    /// Withholds all write tags. Needed on every vCPU when the dirty map is cleared.
+    public func withholdAllWrites() {
+        for n in 0..<TLB.dataEntries { pointee.dataTLB[n].writeTag = TLB.emptyTag }
+    }
+
+    /// Makes the tag context agree with `cpl`; to be called wherever `cpl` changes.
+    @inline(__always)
+    func setCPL(_ cpl: UInt8) {
+        pointee.cpl = cpl
+        pointee.tlbContext = (pointee.tlbContext & ~TLB.userBit) | (cpl == 3 ? 1 : 0)
+    }
+}
