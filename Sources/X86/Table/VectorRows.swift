@@ -1,0 +1,277 @@
+/// MMX and SSE to SSE3 in the 0F map (Intel SDM vol. 2, table A-3). Scalar forms give the width that
+/// they access in memory. The notation is explained in `OpcodeRow.swift`.
+let vectorRows = """
+    NP 0F 10       | movups   =Vx,Wx        |
+    NP 0F 11       | movups   =Wx,Vx        |
+    66 0F 10       | movupd   =Vx,Wx        |
+    66 0F 11       | movupd   =Wx,Vx        |
+    F3 0F 10       | movss    =Vd,Wd        |
+    F3 0F 11       | movss    =Wd,Vd        |
+    F2 0F 10       | movsd    =Vq,Wq        |
+    F2 0F 11       | movsd    =Wq,Vq        |
+    NP 0F 12       | movlps   =Vq,Mq        |
+    NP 0F 12       | movhlps  =Vq,Uq        |
+    66 0F 12       | movlpd   =Vq,Mq        |
+    F3 0F 12       | movsldup =Vx,Wx        |
+    F2 0F 12       | movddup  =Vx,Wq        |
+    NP 0F 13       | movlps   =Mq,Vq        |
+    66 0F 13       | movlpd   =Mq,Vq        |
+    NP 0F 14       | unpcklps +Vx,Wx        |
+    66 0F 14       | unpcklpd +Vx,Wx        |
+    NP 0F 15       | unpckhps +Vx,Wx        |
+    66 0F 15       | unpckhpd +Vx,Wx        |
+    NP 0F 16       | movhps   =Vq,Mq        |
+    NP 0F 16       | movlhps  =Vq,Uq        |
+    66 0F 16       | movhpd   =Vq,Mq        |
+    F3 0F 16       | movshdup =Vx,Wx        |
+    NP 0F 17       | movhps   =Mq,Vq        |
+    66 0F 17       | movhpd   =Mq,Vq        |
+    NP 0F 28       | movaps   =Vx,Wx        |
+    NP 0F 29       | movaps   =Wx,Vx        |
+    66 0F 28       | movapd   =Vx,Wx        |
+    66 0F 29       | movapd   =Wx,Vx        |
+    NP 0F 2A       | cvtpi2ps =Vq,Qq        |
+    66 0F 2A       | cvtpi2pd =Vx,Qq        |
+    F3 0F 2A       | cvtsi2ss =Vd,Ey        |
+    F2 0F 2A       | cvtsi2sd =Vq,Ey        |
+    NP 0F 2B       | movntps  =Mx,Vx        |
+    66 0F 2B       | movntpd  =Mx,Vx        |
+    NP 0F 2C       | cvttps2pi =Pq,Wq       |
+    66 0F 2C       | cvttpd2pi =Pq,Wx       |
+    F3 0F 2C       | cvttss2si =Gy,Wd       |
+    F2 0F 2C       | cvttsd2si =Gy,Wq       |
+    NP 0F 2D       | cvtps2pi =Pq,Wq        |
+    66 0F 2D       | cvtpd2pi =Pq,Wx        |
+    F3 0F 2D       | cvtss2si =Gy,Wd        |
+    F2 0F 2D       | cvtsd2si =Gy,Wq        |
+    NP 0F 2E       | ucomiss  Vd,Wd         |
+    66 0F 2E       | ucomisd  Vq,Wq         |
+    NP 0F 2F       | comiss   Vd,Wd         |
+    66 0F 2F       | comisd   Vq,Wq         |
+    NP 0F 50       | movmskps =Gy,Ux        |
+    66 0F 50       | movmskpd =Gy,Ux        |
+    NP 0F 51       | sqrtps   =Vx,Wx        |
+    66 0F 51       | sqrtpd   =Vx,Wx        |
+    F3 0F 51       | sqrtss   =Vd,Wd        |
+    F2 0F 51       | sqrtsd   =Vq,Wq        |
+    NP 0F 52       | rsqrtps  =Vx,Wx        |
+    F3 0F 52       | rsqrtss  =Vd,Wd        |
+    NP 0F 53       | rcpps    =Vx,Wx        |
+    F3 0F 53       | rcpss    =Vd,Wd        |
+    NP 0F 54       | andps    +Vx,Wx        |
+    66 0F 54       | andpd    +Vx,Wx        |
+    NP 0F 55       | andnps   +Vx,Wx        |
+    66 0F 55       | andnpd   +Vx,Wx        |
+    NP 0F 56       | orps     +Vx,Wx        |
+    66 0F 56       | orpd     +Vx,Wx        |
+    NP 0F 57       | xorps    +Vx,Wx        |
+    66 0F 57       | xorpd    +Vx,Wx        |
+    NP 0F 58       | addps    +Vx,Wx        |
+    66 0F 58       | addpd    +Vx,Wx        |
+    F3 0F 58       | addss    +Vd,Wd        |
+    F2 0F 58       | addsd    +Vq,Wq        |
+    NP 0F 59       | mulps    +Vx,Wx        |
+    66 0F 59       | mulpd    +Vx,Wx        |
+    F3 0F 59       | mulss    +Vd,Wd        |
+    F2 0F 59       | mulsd    +Vq,Wq        |
+    NP 0F 5A       | cvtps2pd =Vx,Wq        |
+    66 0F 5A       | cvtpd2ps =Vx,Wx        |
+    F3 0F 5A       | cvtss2sd =Vq,Wd        |
+    F2 0F 5A       | cvtsd2ss =Vd,Wq        |
+    NP 0F 5B       | cvtdq2ps =Vx,Wx        |
+    66 0F 5B       | cvtps2dq =Vx,Wx        |
+    F3 0F 5B       | cvttps2dq =Vx,Wx       |
+    NP 0F 5C       | subps    +Vx,Wx        |
+    66 0F 5C       | subpd    +Vx,Wx        |
+    F3 0F 5C       | subss    +Vd,Wd        |
+    F2 0F 5C       | subsd    +Vq,Wq        |
+    NP 0F 5D       | minps    +Vx,Wx        |
+    66 0F 5D       | minpd    +Vx,Wx        |
+    F3 0F 5D       | minss    +Vd,Wd        |
+    F2 0F 5D       | minsd    +Vq,Wq        |
+    NP 0F 5E       | divps    +Vx,Wx        |
+    66 0F 5E       | divpd    +Vx,Wx        |
+    F3 0F 5E       | divss    +Vd,Wd        |
+    F2 0F 5E       | divsd    +Vq,Wq        |
+    NP 0F 5F       | maxps    +Vx,Wx        |
+    66 0F 5F       | maxpd    +Vx,Wx        |
+    F3 0F 5F       | maxss    +Vd,Wd        |
+    F2 0F 5F       | maxsd    +Vq,Wq        |
+    NP 0F 60       | punpcklbw +Pq,Qd       |
+    66 0F 60       | punpcklbw +Vx,Wx       |
+    NP 0F 61       | punpcklwd +Pq,Qd       |
+    66 0F 61       | punpcklwd +Vx,Wx       |
+    NP 0F 62       | punpckldq +Pq,Qd       |
+    66 0F 62       | punpckldq +Vx,Wx       |
+    NP 0F 63       | packsswb +Pq,Qq        |
+    66 0F 63       | packsswb +Vx,Wx        |
+    NP 0F 64       | pcmpgtb  +Pq,Qq        |
+    66 0F 64       | pcmpgtb  +Vx,Wx        |
+    NP 0F 65       | pcmpgtw  +Pq,Qq        |
+    66 0F 65       | pcmpgtw  +Vx,Wx        |
+    NP 0F 66       | pcmpgtd  +Pq,Qq        |
+    66 0F 66       | pcmpgtd  +Vx,Wx        |
+    NP 0F 67       | packuswb +Pq,Qq        |
+    66 0F 67       | packuswb +Vx,Wx        |
+    NP 0F 68       | punpckhbw +Pq,Qq       |
+    66 0F 68       | punpckhbw +Vx,Wx       |
+    NP 0F 69       | punpckhwd +Pq,Qq       |
+    66 0F 69       | punpckhwd +Vx,Wx       |
+    NP 0F 6A       | punpckhdq +Pq,Qq       |
+    66 0F 6A       | punpckhdq +Vx,Wx       |
+    NP 0F 6B       | packssdw +Pq,Qq        |
+    66 0F 6B       | packssdw +Vx,Wx        |
+    66 0F 6C       | punpcklqdq +Vx,Wx      |
+    66 0F 6D       | punpckhqdq +Vx,Wx      |
+    NP 0F 6E       | {movd|movd|movq} =Py,Ey | id=movd
+    66 0F 6E       | {movd|movd|movq} =Vy,Ey | id=movd
+    NP 0F 6F       | movq     =Pq,Qq        |
+    66 0F 6F       | movdqa   =Vx,Wx        |
+    F3 0F 6F       | movdqu   =Vx,Wx        |
+    NP 0F 70       | pshufw   =Pq,Qq,Iub    |
+    66 0F 70       | pshufd   =Vx,Wx,Iub    |
+    F3 0F 70       | pshufhw  =Vx,Wx,Iub    |
+    F2 0F 70       | pshuflw  =Vx,Wx,Iub    |
+    NP 0F 71 /2    | psrlw    +Nq,Iub       |
+    66 0F 71 /2    | psrlw    +Ux,Iub       |
+    NP 0F 71 /4    | psraw    +Nq,Iub       |
+    66 0F 71 /4    | psraw    +Ux,Iub       |
+    NP 0F 71 /6    | psllw    +Nq,Iub       |
+    66 0F 71 /6    | psllw    +Ux,Iub       |
+    NP 0F 72 /2    | psrld    +Nq,Iub       |
+    66 0F 72 /2    | psrld    +Ux,Iub       |
+    NP 0F 72 /4    | psrad    +Nq,Iub       |
+    66 0F 72 /4    | psrad    +Ux,Iub       |
+    NP 0F 72 /6    | pslld    +Nq,Iub       |
+    66 0F 72 /6    | pslld    +Ux,Iub       |
+    NP 0F 73 /2    | psrlq    +Nq,Iub       |
+    66 0F 73 /2    | psrlq    +Ux,Iub       |
+    66 0F 73 /3    | psrldq   +Ux,Iub       |
+    NP 0F 73 /6    | psllq    +Nq,Iub       |
+    66 0F 73 /6    | psllq    +Ux,Iub       |
+    66 0F 73 /7    | pslldq   +Ux,Iub       |
+    NP 0F 74       | pcmpeqb  +Pq,Qq        |
+    66 0F 74       | pcmpeqb  +Vx,Wx        |
+    NP 0F 75       | pcmpeqw  +Pq,Qq        |
+    66 0F 75       | pcmpeqw  +Vx,Wx        |
+    NP 0F 76       | pcmpeqd  +Pq,Qq        |
+    66 0F 76       | pcmpeqd  +Vx,Wx        |
+    NP 0F 77       | emms                   | c=x87
+    66 0F 7C       | haddpd   +Vx,Wx        |
+    F2 0F 7C       | haddps   +Vx,Wx        |
+    66 0F 7D       | hsubpd   +Vx,Wx        |
+    F2 0F 7D       | hsubps   +Vx,Wx        |
+    NP 0F 7E       | {movd|movd|movq} =Ey,Py | id=movd
+    66 0F 7E       | {movd|movd|movq} =Ey,Vy | id=movd
+    F3 0F 7E       | movq     =Vq,Wq        |
+    NP 0F 7F       | movq     =Qq,Pq        |
+    66 0F 7F       | movdqa   =Wx,Vx        |
+    F3 0F 7F       | movdqu   =Wx,Vx        |
+    NP 0F C2       | cmpps    +Vx,Wx,Iub    |
+    66 0F C2       | cmppd    +Vx,Wx,Iub    |
+    F3 0F C2       | cmpss    +Vd,Wd,Iub    |
+    F2 0F C2       | cmpsd    +Vq,Wq,Iub    |
+    NP 0F C4       | pinsrw   +Pq,Ry,Iub    |
+    NP 0F C4       | pinsrw   +Pq,Mw,Iub    |
+    66 0F C4       | pinsrw   +Vx,Ry,Iub    |
+    66 0F C4       | pinsrw   +Vx,Mw,Iub    |
+    NP 0F C5       | pextrw   =Gy,Nq,Iub    |
+    66 0F C5       | pextrw   =Gy,Ux,Iub    |
+    NP 0F C6       | shufps   +Vx,Wx,Iub    |
+    66 0F C6       | shufpd   +Vx,Wx,Iub    |
+    66 0F D0       | addsubpd +Vx,Wx        |
+    F2 0F D0       | addsubps +Vx,Wx        |
+    NP 0F D1       | psrlw    +Pq,Qq        |
+    66 0F D1       | psrlw    +Vx,Wx        |
+    NP 0F D2       | psrld    +Pq,Qq        |
+    66 0F D2       | psrld    +Vx,Wx        |
+    NP 0F D3       | psrlq    +Pq,Qq        |
+    66 0F D3       | psrlq    +Vx,Wx        |
+    NP 0F D4       | paddq    +Pq,Qq        |
+    66 0F D4       | paddq    +Vx,Wx        |
+    NP 0F D5       | pmullw   +Pq,Qq        |
+    66 0F D5       | pmullw   +Vx,Wx        |
+    66 0F D6       | movq     =Wq,Vq        |
+    F3 0F D6       | movq2dq  =Vx,Nq        |
+    F2 0F D6       | movdq2q  =Pq,Uq        |
+    NP 0F D7       | pmovmskb =Gy,Nq        |
+    66 0F D7       | pmovmskb =Gy,Ux        |
+    NP 0F D8       | psubusb  +Pq,Qq        |
+    66 0F D8       | psubusb  +Vx,Wx        |
+    NP 0F D9       | psubusw  +Pq,Qq        |
+    66 0F D9       | psubusw  +Vx,Wx        |
+    NP 0F DA       | pminub   +Pq,Qq        |
+    66 0F DA       | pminub   +Vx,Wx        |
+    NP 0F DB       | pand     +Pq,Qq        |
+    66 0F DB       | pand     +Vx,Wx        |
+    NP 0F DC       | paddusb  +Pq,Qq        |
+    66 0F DC       | paddusb  +Vx,Wx        |
+    NP 0F DD       | paddusw  +Pq,Qq        |
+    66 0F DD       | paddusw  +Vx,Wx        |
+    NP 0F DE       | pmaxub   +Pq,Qq        |
+    66 0F DE       | pmaxub   +Vx,Wx        |
+    NP 0F DF       | pandn    +Pq,Qq        |
+    66 0F DF       | pandn    +Vx,Wx        |
+    NP 0F E0       | pavgb    +Pq,Qq        |
+    66 0F E0       | pavgb    +Vx,Wx        |
+    NP 0F E1       | psraw    +Pq,Qq        |
+    66 0F E1       | psraw    +Vx,Wx        |
+    NP 0F E2       | psrad    +Pq,Qq        |
+    66 0F E2       | psrad    +Vx,Wx        |
+    NP 0F E3       | pavgw    +Pq,Qq        |
+    66 0F E3       | pavgw    +Vx,Wx        |
+    NP 0F E4       | pmulhuw  +Pq,Qq        |
+    66 0F E4       | pmulhuw  +Vx,Wx        |
+    NP 0F E5       | pmulhw   +Pq,Qq        |
+    66 0F E5       | pmulhw   +Vx,Wx        |
+    66 0F E6       | cvttpd2dq =Vx,Wx       |
+    F3 0F E6       | cvtdq2pd =Vx,Wq        |
+    F2 0F E6       | cvtpd2dq =Vx,Wx        |
+    NP 0F E7       | movntq   =Mq,Pq        |
+    66 0F E7       | movntdq  =Mx,Vx        |
+    NP 0F E8       | psubsb   +Pq,Qq        |
+    66 0F E8       | psubsb   +Vx,Wx        |
+    NP 0F E9       | psubsw   +Pq,Qq        |
+    66 0F E9       | psubsw   +Vx,Wx        |
+    NP 0F EA       | pminsw   +Pq,Qq        |
+    66 0F EA       | pminsw   +Vx,Wx        |
+    NP 0F EB       | por      +Pq,Qq        |
+    66 0F EB       | por      +Vx,Wx        |
+    NP 0F EC       | paddsb   +Pq,Qq        |
+    66 0F EC       | paddsb   +Vx,Wx        |
+    NP 0F ED       | paddsw   +Pq,Qq        |
+    66 0F ED       | paddsw   +Vx,Wx        |
+    NP 0F EE       | pmaxsw   +Pq,Qq        |
+    66 0F EE       | pmaxsw   +Vx,Wx        |
+    NP 0F EF       | pxor     +Pq,Qq        |
+    66 0F EF       | pxor     +Vx,Wx        |
+    F2 0F F0       | lddqu    =Vx,Mx        |
+    NP 0F F1       | psllw    +Pq,Qq        |
+    66 0F F1       | psllw    +Vx,Wx        |
+    NP 0F F2       | pslld    +Pq,Qq        |
+    66 0F F2       | pslld    +Vx,Wx        |
+    NP 0F F3       | psllq    +Pq,Qq        |
+    66 0F F3       | psllq    +Vx,Wx        |
+    NP 0F F4       | pmuludq  +Pq,Qq        |
+    66 0F F4       | pmuludq  +Vx,Wx        |
+    NP 0F F5       | pmaddwd  +Pq,Qq        |
+    66 0F F5       | pmaddwd  +Vx,Wx        |
+    NP 0F F6       | psadbw   +Pq,Qq        |
+    66 0F F6       | psadbw   +Vx,Wx        |
+    NP 0F F7       | maskmovq =~Bq,Pq,Nq    |
+    66 0F F7       | maskmovdqu =~Bx,Vx,Ux  |
+    NP 0F F8       | psubb    +Pq,Qq        |
+    66 0F F8       | psubb    +Vx,Wx        |
+    NP 0F F9       | psubw    +Pq,Qq        |
+    66 0F F9       | psubw    +Vx,Wx        |
+    NP 0F FA       | psubd    +Pq,Qq        |
+    66 0F FA       | psubd    +Vx,Wx        |
+    NP 0F FB       | psubq    +Pq,Qq        |
+    66 0F FB       | psubq    +Vx,Wx        |
+    NP 0F FC       | paddb    +Pq,Qq        |
+    66 0F FC       | paddb    +Vx,Wx        |
+    NP 0F FD       | paddw    +Pq,Qq        |
+    66 0F FD       | paddw    +Vx,Wx        |
+    NP 0F FE       | paddd    +Pq,Qq        |
+    66 0F FE       | paddd    +Vx,Wx        |
+    """
