@@ -24,8 +24,6 @@ public final class ParavirtObserver: MachineObserver {
     /// hypercall that was the last entry, if it is still open.
     private let cpus: UnsafeMutablePointer<PerCPU>
     private let cpuCount: Int
-    /// By VCPU id.
-    private var watches: [SharedPageWatch] = []
 
     private struct PerCPU {
         var vcpu: UInt64 = 0
@@ -50,7 +48,6 @@ public final class ParavirtObserver: MachineObserver {
     deinit {
         open.deallocate()
         cpus.deallocate()
-        for watch in watches { watch.deallocate() }
     }
 
     /// Events seen so far.
@@ -100,9 +97,6 @@ public final class ParavirtObserver: MachineObserver {
             let view = PhysicalView(cpu)
             id = view.halfWord(physical(pointer, layout) &+ layout.vcpuID)
             guard id < Self.vcpuLimit else { return }
-            while watches.count <= Int(id) {
-                watches.append(SharedPageWatch(size: layout.sharedSize))
-            }
         }
         let wasRunning = cpus[index].vcpu != 0
         if pointer != 0 { cpus[index].vcpuID = id }
@@ -206,6 +200,7 @@ public final class ParavirtObserver: MachineObserver {
     ) {
         let index = Int(cpu.pointee.index)
         var back = EventReturn()
+        back.cpu = cpu.pointee.index
         back.cycle = source.pointee.cycles
         back.instruction = source.pointee.instructions
         back.result = cpu.pointee.rax
@@ -233,17 +228,18 @@ public final class ParavirtObserver: MachineObserver {
         event.cycle = cpu.pointee.cycles
         event.instruction = cpu.pointee.instructions
         let index = Int(cpu.pointee.index)
+        var page: UnsafeRawPointer?
         if let layout, cpus[index].vcpu != 0 {
             let id = Int(cpus[index].vcpuID)
             event.vcpu = UInt16(id) + 1
             let view = PhysicalView(cpu)
             let shared = view.word(physical(cpus[index].vcpu, layout) &+ layout.vcpuShared)
-            event.sharedChanges = watches[id].changes(
-                physical: physical(shared, layout), view: view)
+            page = view.bytes(physical(shared, layout), layout.sharedSize)
         }
         digest = RegisterDigest.chained(digest, cpu)
         event.digest = digest
-        sink.observed(event, machine: machine)
+        event.sharedPageKnown = page != nil
+        sink.observed(&event, sharedPage: page, machine: machine)
     }
 }
 

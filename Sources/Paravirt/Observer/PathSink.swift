@@ -4,8 +4,11 @@ import Trace
 /// Where an observer sends what it has understood. The recorder stores it, the replayer compares
 /// it; neither changes the machine, except that the replayer may ask it to stop.
 public protocol PathSink: AnyObject {
-    /// An event, complete but for its return. `event` is valid during the call only.
-    func observed(_ event: borrowing Event, machine: Machine)
+    /// An event, complete but for its return. `sharedPage` is its VCPU's shared page in the
+    /// machine's memory, as many bytes as the layout's `sharedSize`; nil where there is none. Both
+    /// pointers are valid during the call only.
+    func observed(
+        _ event: UnsafePointer<Event>, sharedPage: UnsafeRawPointer?, machine: Machine)
     /// The return that ends an earlier event's path.
     func returned(_ back: EventReturn, machine: Machine)
     /// A byte left the serial port at this machine cycle.

@@ -32,7 +32,7 @@ public enum EventKind: UInt8, Sendable, CaseIterable {
     case tripleFault = 9
 }
 
-/// A run of bytes of the shared page that differ from the last event's.
+/// A run of bytes of the shared page that differ from those at the last event with the same VCPU.
 public struct SharedChange: Equatable, Sendable {
     /// Offset in the shared page, bytes.
     public var offset: UInt16
@@ -43,7 +43,9 @@ public struct SharedChange: Equatable, Sendable {
     }
 }
 
-/// One event. Counters are the vCPU's own, at the boundary after the event.
+/// One event. Counters are the vCPU's own, at the boundary after the event. Plain data without
+/// references: the shared page travels beside it (`TraceWriter.append(event:sharedPage:)`,
+/// `TraceCursor.sharedPage`).
 public struct Event: Equatable, Sendable {
     /// Number of this event in the trace, from 0, over all CPUs.
     public var sequence: UInt64 = 0
@@ -65,18 +67,33 @@ public struct Event: Equatable, Sendable {
     public var cr2: UInt64 = 0
     /// RDI RSI RDX R10 R8 R9 at entry of a syscall or hypercall; else zeros.
     public var arguments: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
-    /// Shared-page bytes that changed since the last event with this VCPU.
-    public var sharedChanges: [SharedChange] = []
     /// Digest of the vCPU's registers at this event chained with the digest of the event before.
     public var digest: UInt64 = 0
+    /// Whether `digest` is there. A trace stores the digest of every 16th event and of the last
+    /// of every chunk; as the digests are chained, those vouch for the events between. Always true
+    /// of an event that was observed; the writer ignores it.
+    public var digestKnown: Bool = true
+    /// Whether the shared page at this event is known. The writer sets it from what it is given.
+    public var sharedPageKnown: Bool = false
 
     public init() {}
+
+    public static func == (a: Event, b: Event) -> Bool {
+        a.sequence == b.sequence && a.cpu == b.cpu && a.vcpu == b.vcpu && a.kind == b.kind
+            && a.number == b.number && a.from == b.from && a.to == b.to && a.cycle == b.cycle
+            && a.instruction == b.instruction && a.rip == b.rip && a.rsp == b.rsp
+            && a.errorCode == b.errorCode && a.cr2 == b.cr2 && a.arguments == b.arguments
+            && a.digest == b.digest && a.digestKnown == b.digestKnown
+            && a.sharedPageKnown == b.sharedPageKnown
+    }
 }
 
 /// The return that ended an event's path.
 public struct EventReturn: Equatable, Sendable {
     /// `Event.sequence` of the entry.
     public var event: UInt64 = 0
+    /// The CPU that returned.
+    public var cpu: UInt8 = 0
     /// Counters of the vCPU at the boundary after the return.
     public var cycle: UInt64 = 0
     public var instruction: UInt64 = 0
@@ -107,24 +124,21 @@ public struct Input: Equatable, Sendable {
     public init() {}
 }
 
-/// How a run ended.
-public enum OutcomeKind: UInt8, Sendable, CaseIterable {
-    case shutdown = 0
-    case hostPanic = 1
-    case guestKilled = 2
-    case guestPanic = 3
-    case tripleFault = 4
-    case limit = 5
+/// A run of bytes that left the serial port with no other record between them.
+public struct ConsoleOutput: Equatable, Sendable {
+    public var cpu: UInt8 = 0
+    /// Of the first byte.
+    public var cycle: UInt64 = 0
+    public var bytes: [UInt8] = []
+    public init() {}
+}
 
-    /// The name in `info --json`.
-    public var name: String {
-        switch self {
-        case .shutdown: "shutdown"
-        case .hostPanic: "host-panic"
-        case .guestKilled: "guest-killed"
-        case .guestPanic: "guest-panic"
-        case .tripleFault: "triple-fault"
-        case .limit: "limit"
-        }
-    }
+/// One record of a trace, in the order in which they happened.
+public enum Record: Equatable, Sendable {
+    /// `changes` are the shared page's bytes that changed since the last event with this VCPU (all
+    /// that are not zero for the first such event that was read).
+    case event(Event, changes: [SharedChange])
+    case eventReturn(EventReturn)
+    case console(ConsoleOutput)
+    case input(Input)
 }

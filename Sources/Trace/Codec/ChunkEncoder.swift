@@ -1,0 +1,385 @@
+/// Turns records into the columns of one chunk. Nothing is allocated for an event: the columns that
+/// hold a bounded number of bytes a record are as large as a chunk can make them (the memory is
+/// touched only as it fills), the others grow before a record is added.
+struct ChunkEncoder {
+    private var predictor: Predictor
+    private let columns: UnsafeMutablePointer<Column>
+    private let sharedSize: Int
+    private let hasTail: Bool
+
+    /// Sequence number of the chunk's first event.
+    private(set) var firstSequence: UInt64 = 0
+    private(set) var events = 0
+    private(set) var records = 0
+    /// Machine time of the first record.
+    private(set) var firstCycle: UInt64 = 0
+    private var cpu: Int = 0
+    private var lastDigest: UInt64 = 0
+    private var lastDigestStored = true
+
+    init(sharedSize: Int) {
+        precondition(sharedSize >= 0 && sharedSize <= Chunk.sharedLimit)
+        self.sharedSize = sharedSize
+        hasTail = sharedSize % 8 != 0
+        predictor = Predictor(sharedSize: sharedSize)
+        columns = .allocate(capacity: ColumnID.allCases.count)
+        for id in ColumnID.allCases {
+            (columns + id.rawValue).initialize(to: Column(capacity: Self.capacity(id)))
+        }
+        predictor.reset()
+    }
+
+    /// Bytes that records can put into a column of bounded records; a first size for the others.
+    private static func capacity(_ id: ColumnID) -> Int {
+        switch id {
+        case .misses, .cpus: Chunk.recordLimit
+        case .nodes: 3 * Chunk.recordLimit
+        case .cycles, .instructions, .references, .results: 10 * Chunk.recordLimit
+        case .sites: 20 * Chunk.eventLimit
+        case .rips, .argument0, .argument1, .argument2, .argument3, .argument4, .argument5, .cr2,
+            .rsp:
+            10 * Chunk.eventLimit
+        case .laneMisses: Chunk.eventLimit
+        case .errors: 5 * Chunk.eventLimit
+        case .digests: 8 * (Chunk.eventLimit / Int(Format.digestMask + 1) + 2)
+        case .shared, .console, .inputs: 4096
+        }
+    }
+
+    func deallocate() {
+        predictor.deallocate()
+        for id in ColumnID.allCases { columns[id.rawValue].deallocate() }
+        columns.deallocate()
+    }
+
+    /// Begins the next chunk, whose first event will have this sequence number.
+    mutating func reset(firstSequence: UInt64) {
+        self.firstSequence = firstSequence
+        events = 0
+        records = 0
+        firstCycle = 0
+        cpu = 0
+        lastDigestStored = true
+        for id in ColumnID.allCases { columns[id.rawValue].clear() }
+        predictor.reset()
+    }
+
+    @inline(__always)
+    private subscript(_ id: ColumnID) -> UnsafeMutablePointer<Column> { columns + id.rawValue }
+
+    /// Bytes of all columns, as they would be compressed.
+    var rawSize: Int {
+        ColumnID.allCases.reduce(4 * ColumnID.allCases.count) { $0 + columns[$1.rawValue].count }
+    }
+
+    /// Whether the chunk has to be closed before the next record.
+    @inline(__always)
+    func isFull(eventLimit: Int) -> Bool {
+        if events >= eventLimit || records >= Chunk.recordLimit { return true }
+        return records & 63 == 0 && rawSize >= Chunk.byteLimit
+    }
+
+    // MARK: Events
+
+    /// Adds an event; `page` is its VCPU's shared page, `sharedSize` bytes, as it is now.
+    mutating func add(_ event: UnsafePointer<Event>, page: UnsafeRawPointer?) {
+        let e = event.pointee
+        var misses = switchCPU(e.cpu, cycle: e.cycle)
+        let asynchronous = Chunk.isAsynchronous(e.kind)
+        var site = Site()
+        site.rip = asynchronous ? 0 : e.rip
+        site.number = e.number
+        site.vcpu = e.vcpu
+        site.kind = e.kind.rawValue
+        site.contexts = e.from.rawValue | e.to.rawValue &<< 2 | (page != nil ? 1 &<< 4 : 0)
+        let before = predictor.cpus[cpu]
+        let number = code(site, predictor.predictedNode(before), &misses)
+        let node = UInt32(truncatingIfNeeded: number) &<< 1
+        predictor.learn(node, after: before)
+        let slot = predictor.slot(before.last, node)
+        misses |= codeCounters(slot, before, e.cycle, e.instruction)
+        misses |= codeLanes(slot, event)
+        if e.errorCode != slot.pointee.error {
+            misses |= Miss.error
+            self[.errors].pointee.varint(UInt64(e.errorCode))
+            slot.pointee.error = e.errorCode
+        }
+        if let page { misses |= codeShared(slot, e.vcpu, page) }
+        if asynchronous && e.rip != slot.pointee.rip {
+            misses |= Miss.rip
+            self[.rips].pointee.zigzag(e.rip &- slot.pointee.rip)
+            slot.pointee.rip = e.rip
+        }
+        self[.misses].pointee.byte(misses)
+        lastDigestStored = e.sequence & Format.digestMask == Format.digestMask
+        if lastDigestStored { self[.digests].pointee.word(e.digest) }
+        lastDigest = e.digest
+        if Chunk.mayReturn(e.kind) {
+            predictor.push(e.sequence, site: number, cpu: cpu, before: before)
+        }
+        predictor.cpus[cpu].shift(node)
+        events &+= 1
+    }
+
+    @inline(__always)
+    private mutating func switchCPU(_ next: UInt8, cycle: UInt64) -> UInt8 {
+        if records == 0 { firstCycle = cycle }
+        records &+= 1
+        if Int(next) == cpu { return 0 }
+        cpu = Int(next)
+        self[.cpus].pointee.byte(next)
+        return Miss.cpu
+    }
+
+    /// Codes which site an event is at and gives its number.
+    @inline(__always)
+    private mutating func code(_ site: Site, _ predicted: UInt32, _ misses: inout UInt8) -> Int {
+        let guess = Int(predicted &>> 1)
+        if predicted & 1 == 0 && guess != 0 && predictor.sites[guess].matches(site) {
+            return guess
+        }
+        misses |= Miss.node
+        if let known = predictor.find(site) {
+            self[.nodes].pointee.varint(NodeCode.site &+ UInt64(known))
+            return known
+        }
+        self[.nodes].pointee.varint(NodeCode.newSite)
+        let previous = predictor.sites[predictor.siteCount].rip
+        let column = self[.sites]
+        column.pointee.byte(site.kind)
+        column.pointee.byte(site.contexts)
+        column.pointee.varint(UInt64(site.vcpu))
+        column.pointee.varint(UInt64(site.number))
+        column.pointee.zigzag(site.rip &- previous)
+        let number = predictor.define(site)
+        predictor.index(number)
+        return number
+    }
+
+    @inline(__always)
+    private mutating func codeCounters(
+        _ slot: UnsafeMutablePointer<Slot>, _ before: CPUHistory, _ cycle: UInt64,
+        _ instruction: UInt64
+    ) -> UInt8 {
+        var misses: UInt8 = 0
+        let cycles = cycle &- before.cycle
+        if cycles != slot.pointee.cycle.value {
+            misses |= Miss.cycle
+            self[.cycles].pointee.zigzag(cycles &- slot.pointee.cycle.value)
+            slot.pointee.cycle.missed(cycles)
+        }
+        let instructions = instruction &- before.instruction
+        if instructions != slot.pointee.instruction.value {
+            misses |= Miss.instruction
+            self[.instructions].pointee.zigzag(
+                instructions &- slot.pointee.instruction.value)
+            slot.pointee.instruction.missed(instructions)
+        }
+        predictor.cpus[cpu].cycle = cycle
+        predictor.cpus[cpu].instruction = instruction
+        return misses
+    }
+
+    @inline(__always)
+    private mutating func codeLanes(
+        _ slot: UnsafeMutablePointer<Slot>, _ event: UnsafePointer<Event>
+    ) -> UInt8 {
+        let arguments = event.pointee.arguments
+        let actual = SIMD8<UInt64>(
+            arguments.0, arguments.1, arguments.2, arguments.3, arguments.4, arguments.5,
+            event.pointee.cr2, event.pointee.rsp)
+        let predicted = slot.pointee.lanes &+ slot.pointee.strides
+        slot.pointee.lanes = actual
+        let difference = actual &- predicted
+        if difference == SIMD8<UInt64>() { return 0 }
+        codeLaneMisses(slot, difference)
+        return Miss.lanes
+    }
+
+    @inline(never)
+    private mutating func codeLaneMisses(
+        _ slot: UnsafeMutablePointer<Slot>, _ difference: SIMD8<UInt64>
+    ) {
+        var which: UInt8 = 0
+        for lane in 0..<8 where difference[lane] != 0 {
+            which |= 1 &<< UInt8(truncatingIfNeeded: lane)
+            (columns + (ColumnID.argument0.rawValue &+ lane)).pointee.zigzag(difference[lane])
+            // The same step as Striding's, on one lane.
+            let step = difference[lane] &+ slot.pointee.strides[lane]
+            slot.pointee.strides[lane] = step == slot.pointee.candidates[lane] ? step : 0
+            slot.pointee.candidates[lane] = step
+        }
+        self[.laneMisses].pointee.byte(which)
+    }
+
+    // MARK: The shared page
+
+    /// Codes the words of the page that changed, where they are not those foretold.
+    @inline(__always)
+    private mutating func codeShared(
+        _ slot: UnsafeMutablePointer<Slot>, _ vcpu: UInt16, _ page: UnsafeRawPointer
+    ) -> UInt8 {
+        let words = predictor.pageWords
+        let known = predictor.pages + Int(vcpu & 255) &* words
+        var found = SharedPrediction()
+        var count = 0
+        var i = 0
+        while i < words {
+            let now = pageWord(page, i)
+            if now != known[i] {
+                if count < SharedPrediction.capacity {
+                    found.words[count] = UInt32(truncatingIfNeeded: i)
+                    found.differences[count] = now &- known[i]
+                }
+                count &+= 1
+            }
+            i &+= 1
+        }
+        found.count = count
+        if count == 0 && slot.pointee.shared.count == 0 { return 0 }
+        if count <= SharedPrediction.capacity && found == slot.pointee.shared {
+            for k in 0..<count { known[Int(found.words[k])] &+= found.differences[k] }
+            return 0
+        }
+        // More changes than a prediction holds are never foretold.
+        slot.pointee.shared = count <= SharedPrediction.capacity ? found : SharedPrediction()
+        storeShared(known, page, count)
+        return Miss.shared
+    }
+
+    @inline(__always)
+    private func pageWord(_ page: UnsafeRawPointer, _ i: Int) -> UInt64 {
+        if hasTail && i == predictor.pageWords &- 1 {
+            var word: UInt64 = 0
+            for k in 0..<(sharedSize % 8) {
+                let byte = page.load(fromByteOffset: i * 8 + k, as: UInt8.self)
+                word |= UInt64(byte) << UInt64(8 * k)
+            }
+            return word
+        }
+        return page.load(UInt64.self, at: i &* 8)
+    }
+
+    @inline(never)
+    private mutating func storeShared(
+        _ known: UnsafeMutablePointer<UInt64>, _ page: UnsafeRawPointer, _ count: Int
+    ) {
+        let column = self[.shared]
+        column.pointee.reserve(10 &+ 12 &* count)
+        column.pointee.varint(UInt64(count))
+        var next = 0
+        for i in 0..<predictor.pageWords {
+            let now = pageWord(page, i)
+            if now == known[i] { continue }
+            column.pointee.varint(UInt64(i &- next))
+            column.pointee.zigzag(now &- known[i])
+            known[i] = now
+            next = i &+ 1
+        }
+    }
+
+    // MARK: Returns
+
+    /// Adds a return from an event of this or an earlier chunk.
+    mutating func add(_ back: EventReturn) {
+        var misses = switchCPU(back.cpu, cycle: back.cycle)
+        let before = predictor.cpus[cpu]
+        if predictor.predictedNode(before) & 1 == 0 {
+            misses |= Miss.node
+            self[.nodes].pointee.varint(NodeCode.eventReturn)
+        }
+        if predictor.top(cpu: cpu) != back.event {
+            misses |= Miss.reference
+            self[.references].pointee.varint(firstSequence &+ UInt64(events) &- back.event)
+        }
+        let entry = predictor.take(back.event, cpu: cpu)
+        let site = entry?.site ?? 0
+        let node = site &<< 1 | 1
+        predictor.learn(node, after: before)
+        let slot = predictor.slot(before.last, node)
+        misses |= codeCounters(slot, before, back.cycle, back.instruction)
+        if back.result != slot.pointee.result.predicted {
+            misses |= Miss.result
+            self[.results].pointee.zigzag(back.result &- slot.pointee.result.predicted)
+            slot.pointee.result.missed(back.result)
+        } else {
+            slot.pointee.result.last = back.result
+        }
+        self[.misses].pointee.byte(misses)
+        predictor.returned(cpu, node, entry)
+    }
+
+    // MARK: Console and inputs
+
+    mutating func add(console bytes: UnsafeRawBufferPointer, cpu: UInt8, cycle: UInt64) {
+        precondition(bytes.count <= Chunk.consoleLimit)
+        let misses = switchCPU(cpu, cycle: cycle) | Miss.node
+        self[.misses].pointee.byte(misses)
+        self[.nodes].pointee.varint(NodeCode.console)
+        let column = self[.console]
+        column.pointee.reserve(20 + bytes.count)
+        column.pointee.zigzag(cycle &- predictor.cpus[self.cpu].cycle)
+        column.pointee.varint(UInt64(bytes.count))
+        column.pointee.bytes(bytes)
+    }
+
+    mutating func add(_ input: Input) {
+        precondition(input.bytes.count <= Chunk.inputLimit)
+        let misses = switchCPU(input.cpu, cycle: input.cycle) | Miss.node
+        self[.misses].pointee.byte(misses)
+        self[.nodes].pointee.varint(NodeCode.input)
+        let column = self[.inputs]
+        column.pointee.reserve(40 + input.bytes.count)
+        column.pointee.byte(input.kind.rawValue)
+        column.pointee.varint(UInt64(input.number))
+        column.pointee.zigzag(input.cycle &- predictor.cpus[cpu].cycle)
+        column.pointee.zigzag(input.instruction &- predictor.cpus[cpu].instruction)
+        column.pointee.varint(UInt64(input.bytes.count))
+        input.bytes.withUnsafeBytes { column.pointee.bytes($0) }
+    }
+
+    // MARK: The finished chunk
+
+    /// Ends the chunk and writes the table of column sizes and the columns at `room`, which has at
+    /// least `maximumRawSize` bytes. Gives their number.
+    mutating func finish(into room: UnsafeMutableRawPointer) -> Int {
+        if !lastDigestStored { self[.digests].pointee.word(lastDigest) }
+        lastDigestStored = true
+        var position = 4 * ColumnID.allCases.count
+        for id in ColumnID.allCases {
+            let column = columns[id.rawValue]
+            room.store(UInt32(column.count), at: id.rawValue * 4)
+            (room + position).copyMemory(from: column.base, byteCount: column.count)
+            position += column.count
+        }
+        return position
+    }
+
+    /// A bound on what `finish` writes now.
+    var maximumRawSize: Int { rawSize + 8 }
+}
+
+extension SharedPrediction {
+    /// Unused places are zero on both sides.
+    @inline(__always)
+    static func == (a: SharedPrediction, b: SharedPrediction) -> Bool {
+        a.count == b.count && a.words == b.words && a.differences == b.differences
+    }
+}
+
+extension Predictor {
+    /// Notes that a return was coded. An asynchronous event leaves no mark on its CPU's history:
+    /// what it interrupted goes on.
+    @inline(__always)
+    func returned(_ cpu: Int, _ node: UInt32, _ entry: OpenEvent?) {
+        if let entry,
+            Chunk.isAsynchronous(EventKind(rawValue: sites[Int(entry.site)].kind) ?? .syscall)
+        {
+            cpus[cpu].last = entry.last
+            cpus[cpu].second = entry.second
+            cpus[cpu].third = entry.third
+        } else {
+            cpus[cpu].shift(node)
+        }
+    }
+}
