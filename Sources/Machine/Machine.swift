@@ -14,16 +14,95 @@ public final class Machine {
     /// Where console input comes from. The caller keeps it alive while it is set.
     public unowned var inputs: (any InputSource)?
 
+    let memory: PhysicalMemory
     let shared: UnsafeMutablePointer<SharedState>
     let bus: Bus
     let cpus: [CPU]
-    /// Filled by the executor that meets an instruction it cannot execute: its name and place.
+    /// Cycles between polls of `inputs`: a multiple of `quantum`.
+    let pollInterval: UInt64
+    /// The next poll: always a multiple of `pollInterval`.
+    var nextPoll: UInt64
+    /// Filled by the executor that meets an instruction it cannot execute: its place and name.
     var notExecutable: (cpu: Int, rip: UInt64, name: String)?
     /// Set by `requestStop`, cleared when `run` returns.
     var stopRequested = false
 
     public init(_ configuration: MachineConfiguration) throws(MachineError) {
-        fatalError("not landed")
+        CPULayout.check()
+        try Machine.check(configuration)
+        guard let memory = PhysicalMemory(size: Int(configuration.memory)) else {
+            throw .outOfMemory(bytes: configuration.memory)
+        }
+        self.configuration = configuration
+        self.memory = memory
+        shared = .allocate(capacity: 1)
+        bus = Bus(shared: shared, cpuCount: configuration.cpus)
+        var cpus: [CPU] = []
+        for index in 0..<configuration.cpus {
+            cpus.append(Machine.makeCPU(index: index, shared: shared))
+        }
+        self.cpus = cpus
+        let polls = max(1, configuration.inputPollCycles)
+        pollInterval = (polls + Machine.quantum - 1) / Machine.quantum * Machine.quantum
+        nextPoll = pollInterval
+
+        let classes = CostClass.allCases.count
+        let costs = UnsafeMutablePointer<UInt16>.allocate(capacity: classes)
+        for n in 0..<classes { (costs + n).initialize(to: configuration.costs.cycles[n]) }
+        shared.initialize(
+            to: SharedState(
+                memory: memory.base, memorySize: configuration.memory,
+                pageFlags: memory.pageFlags, bus: .passUnretained(bus), costs: costs,
+                blocks: nil, machine: .passUnretained(self), vendor: configuration.vendor))
+    }
+
+    deinit {
+        for cpu in cpus {
+            cpu.pointee.vectors?.deallocate()
+            cpu.pointee.dataTLB.deallocate()
+            cpu.pointee.codeTLB.deallocate()
+            cpu.deallocate()
+        }
+        shared.pointee.costs.deallocate()
+        shared.deallocate()
+        memory.deallocate()
+    }
+
+    private static func check(_ configuration: MachineConfiguration) throws(MachineError) {
+        let memory = configuration.memory
+        guard memory > 0, memory & 4095 == 0, memory <= MachineConfiguration.maximumMemory else {
+            throw .configuration(
+                "memory must be a multiple of 4096 bytes and at most "
+                    + "\(MachineConfiguration.maximumMemory), not \(memory)")
+        }
+        guard 1...MachineConfiguration.maximumCPUs ~= configuration.cpus else {
+            throw .configuration(
+                "there can be 1 to \(MachineConfiguration.maximumCPUs) vCPUs, "
+                    + "not \(configuration.cpus)")
+        }
+        guard configuration.inputPollCycles <= 1 << 48 else {
+            throw .configuration("inputs must be polled at least once in 2^48 cycles")
+        }
+    }
+
+    /// A vCPU in its reset state.
+    private static func makeCPU(index: Int, shared: UnsafeMutablePointer<SharedState>) -> CPU {
+        let dataTLB = UnsafeMutablePointer<TLBEntry>.allocate(capacity: TLB.dataEntries)
+        dataTLB.initialize(repeating: TLB.empty, count: TLB.dataEntries)
+        let codeTLB = UnsafeMutablePointer<TLBEntry>.allocate(capacity: TLB.codeEntries)
+        codeTLB.initialize(repeating: TLB.empty, count: TLB.codeEntries)
+        let vectors = UnsafeMutablePointer<VectorState>.allocate(capacity: 1)
+        vectors.initialize(to: VectorState())
+        let cpu = CPU.allocate(capacity: 1)
+        cpu.initialize(to: CPUState(dataTLB: dataTLB, codeTLB: codeTLB, shared: shared))
+        cpu.pointee.vectors = UnsafeMutableRawPointer(vectors)
+        cpu.pointee.index = UInt8(index)
+        cpu.resetProcessor()
+        if index > 0 {
+            cpu.pointee.apicBase &= ~APICBase.bootstrap
+            cpu.pointee.activity = Activity.waitForStartup
+        }
+        return cpu
     }
 
     public var cpuCount: Int { cpus.count }
@@ -31,9 +110,15 @@ public final class Machine {
     /// vCPU `n`. Valid for the machine's life.
     public func cpu(_ n: Int) -> CPU { cpus[n] }
 
+    /// Instructions retired by all vCPUs together.
+    public var instructions: UInt64 { cpus.reduce(0) { $0 &+ $1.pointee.instructions } }
+
+    /// The cycle that the vCPU furthest ahead has reached.
+    public var cycles: UInt64 { cpus.reduce(0) { max($0, $1.pointee.cycles) } }
+
     /// For an observer or input source: stop at the current boundary.
     public func requestStop() {
         stopRequested = true
-        for cpu in cpus { cpu.pointee.attention |= Attention.stop }
+        for cpu in cpus { cpu.pointee.attention |= Attention.stop | Attention.leaveBlock }
     }
 }

@@ -1,11 +1,151 @@
-/// The state of a machine at one instruction boundary, encoded.
+/// The state of a machine at one instruction boundary, encoded: the same state gives the same
+/// bytes on every host and from every executor.
 public struct MachineSnapshot: Equatable, Sendable {
-    /// CPUs, devices, schedule and pending inputs.
+    /// vCPUs, devices, schedule and pending inputs.
     public var state: [UInt8]
     /// True when `pages` holds every used page; false when only those written since the last mark.
-    public var complete: Bool
+    public var isComplete: Bool
     /// Page numbers, ascending.
     public var pageNumbers: [UInt32]
     /// 4096 bytes for each of `pageNumbers`, in that order.
     public var pages: [UInt8]
+
+    public init(state: [UInt8], isComplete: Bool, pageNumbers: [UInt32], pages: [UInt8]) {
+        self.state = state
+        self.isComplete = isComplete
+        self.pageNumbers = pageNumbers
+        self.pages = pages
+    }
+}
+
+/// Which pages a snapshot holds.
+public enum SnapshotPages: Sendable {
+    /// Every page ever written: the snapshot stands alone.
+    case all
+    /// Those written since `Machine.markPages`: it is restored on top of the one taken then.
+    case sinceMark
+}
+
+/// Saving and restoring. A snapshot may be taken between runs, or by an observer that has just been
+/// called; saving changes nothing that the guest or a later digest can see.
+extension Machine {
+    /// First word of the encoded state: "PVMS" and a format number.
+    private static let stateFormat: UInt64 = 0x0001_534D_5650
+
+    public func save(_ selection: SnapshotPages = .all) -> MachineSnapshot {
+        var numbers: [UInt32] = []
+        let flag = selection == .all ? PageFlag.used : PageFlag.dirty
+        forEachPage(flagged: flag) { numbers.append($0) }
+        var pages: [UInt8] = []
+        pages.reserveCapacity(numbers.count * 4096)
+        for number in numbers { pages.append(contentsOf: page(number)) }
+        return MachineSnapshot(
+            state: encodedState(), isComplete: selection == .all, pageNumbers: numbers,
+            pages: pages)
+    }
+
+    /// Makes now the instant that `.sinceMark` means: the dirty map is cleared, and write tags are
+    /// withheld so that the next write to each page is noticed. No translation changes.
+    public func markPages() {
+        for n in 0..<pageCount { shared.pointee.pageFlags[n] &= ~PageFlag.dirty }
+        for cpu in cpus { cpu.withholdAllWrites() }
+    }
+
+    /// Pages written since the last mark.
+    public var dirtyPages: [UInt32] {
+        var numbers: [UInt32] = []
+        forEachPage(flagged: PageFlag.dirty) { numbers.append($0) }
+        return numbers
+    }
+
+    /// Replaces this machine's state by a snapshot's, which must be of a machine with the same
+    /// configuration but for the executor. A complete snapshot replaces all memory; an incremental
+    /// one only the pages it holds. If it throws, the machine must not be run any more.
+    public func restore(_ snapshot: MachineSnapshot) throws(MachineError) {
+        try checkPages(snapshot)
+        var stream = StateStream(reading: snapshot.state)
+        try transfer(&stream)
+        guard stream.atEnd else { throw stream.damaged("bytes follow the state") }
+        if snapshot.isComplete { clearMemory() }
+        snapshot.pages.withUnsafeBytes { source in
+            for (n, number) in snapshot.pageNumbers.enumerated() {
+                (memory.base + Int(number) * 4096).copyMemory(
+                    from: source.baseAddress! + n * 4096, byteCount: 4096)
+                shared.pointee.pageFlags[Int(number)] = PageFlag.used | PageFlag.dirty
+            }
+        }
+        forgetDecodedCode()
+        bus.debugExit = nil
+        notExecutable = nil
+    }
+
+    /// The state, but for memory, as bytes.
+    func encodedState() -> [UInt8] {
+        var stream = StateStream()
+        do {
+            try transfer(&stream)
+        } catch {
+            preconditionFailure("the machine's own state is impossible: \(error)")
+        }
+        return stream.bytes
+    }
+
+    private func transfer(_ stream: inout StateStream) throws(MachineError) {
+        try stream.expect(
+            Machine.stateFormat, "this is not a machine's state, or of another format")
+        try stream.expect(configuration.memory, "it is of a machine with other memory")
+        try stream.expect(UInt64(cpus.count), "it is of a machine with another number of vCPUs")
+        try stream.expect(
+            UInt64(configuration.vendor.rawValue), "it is of another vendor's machine")
+        try stream.expect(pollInterval, "it is of a machine that polls at another interval")
+        for cost in configuration.costs.cycles {
+            var found = cost
+            try stream.field(&found)
+            guard found == cost else { throw stream.damaged("it is of another cost profile") }
+        }
+        for cpu in cpus { try cpu.transfer(&stream) }
+        try bus.transfer(&stream)
+        try stream.field(&nextPoll)
+        guard nextPoll > 0, nextPoll % pollInterval == 0 else {
+            throw stream.damaged("the next poll is at an impossible instant")
+        }
+    }
+
+    private func checkPages(_ snapshot: MachineSnapshot) throws(MachineError) {
+        guard snapshot.pages.count == snapshot.pageNumbers.count * 4096 else {
+            throw .snapshot("its pages are not 4096 bytes each", offset: 0)
+        }
+        var least = 0
+        for (n, number) in snapshot.pageNumbers.enumerated() {
+            guard Int(number) >= least, Int(number) < pageCount else {
+                throw .snapshot("page numbers are out of order or outside memory", offset: n)
+            }
+            least = Int(number) + 1
+        }
+    }
+
+    private func clearMemory() {
+        forEachPage(flagged: PageFlag.used) { number in
+            (memory.base + Int(number) * 4096).initializeMemory(
+                as: UInt8.self, repeating: 0, count: 4096)
+            shared.pointee.pageFlags[Int(number)] = 0
+        }
+    }
+
+    /// Decoded code is a cache of memory, which has just been replaced.
+    private func forgetDecodedCode() {
+        for n in 0..<pageCount { shared.pointee.pageFlags[n] &= ~PageFlag.code }
+    }
+
+    var pageCount: Int { Int(configuration.memory >> 12) }
+
+    func page(_ number: UInt32) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: memory.base + Int(number) * 4096, count: 4096)
+    }
+
+    /// Calls `body` with the number of each page that has the flag, ascending.
+    func forEachPage(flagged flag: UInt8, _ body: (UInt32) -> Void) {
+        let flags = shared.pointee.pageFlags
+        for n in 0..<pageCount where flags[n] & flag != 0 { body(UInt32(n)) }
+    }
 }

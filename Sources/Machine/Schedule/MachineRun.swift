@@ -1,0 +1,159 @@
+import X86
+
+/// The run loop. Who goes next is a function of the machine's state alone, so that a run in pieces,
+/// a run from a snapshot and a run at one go are the same run.
+///
+/// A barrier is an instant that no vCPU passes before all have reached it: the next scheduled
+/// event, the next poll and, while several vCPUs run, the end of the current slot of
+/// `Machine.quantum` cycles. The vCPU of lowest index that is short of the next barrier runs up to
+/// it; when all have reached it, what is scheduled for it happens. A vCPU stops at the first
+/// instruction boundary at or past a barrier.
+extension Machine {
+    private enum Turn {
+        case cpu(CPU, barrier: UInt64)
+        case event(at: UInt64)
+        case poll(at: UInt64)
+        case idle
+    }
+
+    /// Runs until a limit is reached or something stops the machine.
+    public func run(_ limits: RunLimits = .unlimited) -> StopReason {
+        clearStops()
+        defer { clearStops() }
+        while true {
+            if let reason = takeStopReason() { return reason }
+            switch nextTurn() {
+            case .idle: return .idle
+            case .poll(let cycle):
+                if cycle >= limits.cycles { return .cycleLimit }
+                poll(at: cycle)
+            case .event(let cycle):
+                if cycle >= limits.cycles { return .cycleLimit }
+                performNextEvent()
+            case .cpu(let cpu, let barrier):
+                let total = instructions
+                if cpu.pointee.cycles >= limits.cycles { return .cycleLimit }
+                if total >= limits.instructions { return .instructionLimit }
+                performInstructionStimuli(cpu)
+                let schedule = bus.instructionSchedules[Int(cpu.pointee.index)]
+                let room = limits.instructions - total
+                let (end, overflow) = cpu.pointee.instructions.addingReportingOverflow(room)
+                cpu.pointee.cycleDeadline = min(barrier, limits.cycles)
+                cpu.pointee.instructionDeadline = min(overflow ? .max : end, schedule.next)
+                execute(cpu)
+            }
+        }
+    }
+
+    private func nextTurn() -> Turn {
+        var running = 0
+        var earliest = UInt64.max
+        for cpu in cpus where cpu.isRunnable {
+            running += 1
+            earliest = min(earliest, cpu.pointee.cycles)
+        }
+        let event = bus.schedule.next
+        let poll = nextPoll
+        if running == 0 && !canWake { return .idle }
+        if poll <= event && (running == 0 || poll <= earliest) { return .poll(at: poll) }
+        if running == 0 || event <= earliest { return .event(at: event) }
+        var barrier = min(event, poll)
+        if running > 1 {
+            let slot = earliest / Machine.quantum
+            barrier = min(barrier, (slot &+ 1) &* Machine.quantum)
+        }
+        for cpu in cpus where cpu.isRunnable && cpu.pointee.cycles < barrier {
+            return .cpu(cpu, barrier: barrier)
+        }
+        preconditionFailure("no vCPU is short of a barrier after the earliest")
+    }
+
+    /// Whether anything scheduled can make a halted vCPU run. Console input cannot: the serial
+    /// port's interrupt line is not connected.
+    private var canWake: Bool {
+        bus.schedule.events.contains { event in
+            let cpu = cpus[event.cpu]
+            switch event.action {
+            case .console: return false
+            case .initialise, .startup: return true
+            case .nmi: return cpu.pointee.activity == Activity.halted
+            case .machineCheck: return cpu.pointee.activity == Activity.halted
+            case .timer, .interrupt:
+                return cpu.pointee.activity == Activity.halted
+                    && cpu.pointee.rflags & RFLAGS.interruptEnable != 0
+            }
+        }
+    }
+
+    private func execute(_ cpu: CPU) {
+        switch configuration.executor {
+        case .stepwise: preconditionFailure("executor A is not in this build")
+        case .blocks: preconditionFailure("executor B3 is not in this build")
+        }
+    }
+
+    /// The bits by which a run is stopped do not outlive it.
+    private func clearStops() {
+        stopRequested = false
+        for cpu in cpus { cpu.pointee.attention &= ~(Attention.stop | Attention.leaveBlock) }
+    }
+
+    private func takeStopReason() -> StopReason? {
+        if let value = bus.debugExit {
+            bus.debugExit = nil
+            return .debugExit(value)
+        }
+        if let place = notExecutable {
+            notExecutable = nil
+            return .notExecutable(cpu: place.cpu, rip: place.rip, name: place.name)
+        }
+        for cpu in cpus where cpu.pointee.activity == Activity.shutdown {
+            return .shutdown(cpu: Int(cpu.pointee.index))
+        }
+        return stopRequested ? .requested : nil
+    }
+
+    /// Polls come and go with or without a source, so that having one cannot be seen.
+    private func poll(at cycle: UInt64) {
+        nextPoll = cycle &+ pollInterval
+        guard let inputs else { return }
+        let bytes = inputs.poll(at: cycle, machine: self)
+        if !bytes.isEmpty { deliverConsole(bytes) }
+    }
+
+    private func performNextEvent() {
+        guard let event = bus.schedule.takeNext() else { return }
+        let cpu = cpus[event.cpu]
+        bus.perform(event.action, on: cpu, at: event.instant)
+        // Idle time ends: a vCPU that wakes goes on from the event's instant.
+        if cpu.pointee.cycles < event.instant && cpu.isRunnable {
+            cpu.pointee.cycles = event.instant
+        }
+    }
+
+    /// Stimuli that were set for an instruction count which the vCPU has now reached.
+    private func performInstructionStimuli(_ cpu: CPU) {
+        let index = Int(cpu.pointee.index)
+        while bus.instructionSchedules[index].next <= cpu.pointee.instructions {
+            guard let event = bus.instructionSchedules[index].takeNext() else { return }
+            bus.perform(event.action, on: cpu, at: cpu.pointee.cycles)
+        }
+    }
+}
+
+extension Bus {
+    /// Makes something scheduled happen to a vCPU, which is at an instruction boundary.
+    func perform(_ action: ScheduledAction, on cpu: CPU, at cycle: UInt64) {
+        switch action {
+        case .timer: timerExpired(cpu, at: cycle)
+        case .interrupt(let vector): deliver(vector, to: cpu)
+        case .nmi: cpu.pointee.attention |= Attention.nmi
+        case .machineCheck: cpu.pointee.attention |= Attention.machineCheck
+        case .initialise:
+            cpu.initialise()
+            resetAPIC(cpu)
+        case .startup(let vector): cpu.start(vector: vector)
+        case .console(let bytes): serial.receive(bytes)
+        }
+    }
+}
