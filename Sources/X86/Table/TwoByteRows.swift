@@ -25,7 +25,7 @@ let twoByteRows = """
     NP 0F 01 CB    | stac                   | c=flagControl
     NP 0F 01 D0    | xgetbv                 | c=readControl
     NP 0F 01 D1    | xsetbv                 | c=writeControl
-    NP 0F 01 D9    | vmmcall                |
+    0F 01 D9       | vmmcall                |
     0F 01 F8       | swapgs                 | o64 c=swapgs
     0F 01 F9       | rdtscp                 | c=rdtsc
     0F 02          | lar      +Gv,Ew        | c=segmentLoad
@@ -36,8 +36,8 @@ let twoByteRows = """
     0F 08          | invd                   | c=cacheControl
     0F 09          | wbinvd                 | c=cacheControl
     0F 0B          | ud2                    |
-    0F 0D /0,2-7   | prefetch .M            | id=prefetch c=cacheControl
-    0F 0D /1       | prefetchw .M           | id=prefetch c=cacheControl
+    0F 0D /0,2,4-7 | prefetch .M            | id=prefetch c=cacheControl
+    0F 0D /1,3     | prefetchw .M           | id=prefetch c=cacheControl
     0F 0D /0-7     | nop      .Rv           |
     0F 18 /0       | prefetchnta .M         | id=prefetch c=cacheControl
     0F 18 /1       | prefetcht0 .M          | id=prefetch c=cacheControl
@@ -84,11 +84,11 @@ let twoByteRows = """
     NP 0F AE /1    | {fxrstor|fxrstor|fxrstor64} M | id=fxrstor c=stateRestore
     NP 0F AE /2    | ldmxcsr  Md            | c=load
     NP 0F AE /3    | stmxcsr  =Md           | c=store
-    NP 0F AE /4    | {xsave|xsave|xsave64} =M | id=xsave c=stateSave
+    NP 0F AE /4    | {xsave|xsave|xsave64} +M | id=xsave c=stateSave
     NP 0F AE /5    | {xrstor|xrstor|xrstor64} M | id=xrstor c=stateRestore
-    NP 0F AE /6    | {xsaveopt|xsaveopt|xsaveopt64} =M | id=xsaveopt c=stateSave
-    NP 0F AE /7    | clflush  .M            | c=cacheControl
-    66 0F AE /7    | clflushopt .M          | c=cacheControl
+    NP 0F AE /6    | {xsaveopt|xsaveopt|xsaveopt64} +M | id=xsaveopt c=stateSave
+    NP 0F AE /7    | clflush  Mb            | c=cacheControl
+    66 0F AE /7    | clflushopt Mb         | c=cacheControl
     NP 0F AE E8+i  | lfence                 | c=fence
     NP 0F AE F0+i  | mfence                 | c=fence
     NP 0F AE F8+i  | sfence                 | c=fence
@@ -106,7 +106,7 @@ let twoByteRows = """
     0F B6          | movzx    =Gv,Eb        |
     0F B7          | movzx    =Gv,Ew        |
     F3 0F B8       | popcnt   =Gv,Ev        |
-    0F B9          | ud1      Gv,Ev         |
+    0F B9          | ud1      .Gv,.Ev       |
     0F BA /4       | bt       Ev,Iub        |
     0F BA /5       | bts      +Ev,Iub       | lock
     0F BA /6       | btr      +Ev,Iub       | lock
@@ -126,7 +126,7 @@ let twoByteRows = """
     NF 0F C7 /6    | rdrand   =Rv           | c=rdtsc
     NF 0F C7 /7    | rdseed   =Rv           | c=rdtsc
     0F C8+r        | bswap    +Zv           |
-    0F FF          | ud0      Gv,Ev         |
+    0F FF          | ud0      .Gv,.Ev       |
     66 0F 38 82    | invpcid  Gn,Mx         | c=invlpg
     NF 0F 38 F0    | movbe    =Gv,Mv        | c=load
     NF 0F 38 F1    | movbe    =Mv,Gv        | c=store

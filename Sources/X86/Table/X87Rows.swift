@@ -79,11 +79,11 @@ let x87Rows = """
     DB C8+i        | fcmovne  +ST,Ti        | id=fcmovcc cond=5 c=x87
     DB D0+i        | fcmovnbe +ST,Ti        | id=fcmovcc cond=7 c=x87
     DB D8+i        | fcmovnu  +ST,Ti        | id=fcmovcc cond=11 c=x87
-    DB E0          | feni                   | id=fnop c=x87
-    DB E1          | fdisi                  | id=fnop c=x87
+    DB E0          | fneni                  | id=fnop c=x87
+    DB E1          | fndisi                 | id=fnop c=x87
     DB E2          | fnclex                 | c=x87
     DB E3          | fninit                 | c=x87
-    DB E4          | fsetpm                 | id=fnop c=x87
+    DB E4          | fnsetpm                | id=fnop c=x87
     DB E8+i        | fucomi   ST,Ti         | c=x87
     DB F0+i        | fcomi    ST,Ti         | c=x87
     DC /0          | fadd     Mq            | c=x87
