@@ -16,6 +16,8 @@ public struct SharedState {
     public var machine: Unmanaged<Machine>
     /// The vendor's rules in force, where they differ.
     public var vendor: Vendor
+    /// Whether the machine has an observer: the one thing asked before an event is made.
+    public var observed: Bool = false
 }
 
 public enum PageFlag {

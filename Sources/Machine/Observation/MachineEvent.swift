@@ -30,29 +30,31 @@ public struct MachineEvent {
         case gdtr, idtr, ldtr, tr, cr0, cr3, cr4, msr, swapgs, invlpg, debug
     }
 
-    public var kind: Kind
-    public var cpu: UInt8
-    public var oldCPL: UInt8
-    public var newCPL: UInt8
-    public var oldCS: UInt16
-    public var newCS: UInt16
+    public var kind: Kind = .syscall
+    public var cpu: UInt8 = 0
+    public var oldCPL: UInt8 = 0
+    public var newCPL: UInt8 = 0
+    public var oldCS: UInt16 = 0
+    public var newCS: UInt16 = 0
     /// Vector, or what the kind says.
-    public var number: UInt32
-    public var hasErrorCode: Bool
-    public var errorCode: UInt32
+    public var number: UInt32 = 0
+    public var hasErrorCode: Bool = false
+    public var errorCode: UInt32 = 0
     /// CR2 for a #PF; the MSR's number for `.systemRegister` of an MSR.
-    public var address: UInt64
-    public var value: UInt64
+    public var address: UInt64 = 0
+    public var value: UInt64 = 0
     /// Of the interrupted context: for SYSCALL the address of the next instruction; for a fault the
     /// faulting instruction; for a return the returning instruction's own address.
-    public var oldRIP: UInt64
-    public var oldRSP: UInt64
-    public var oldRFLAGS: UInt64
-    public var newRIP: UInt64
-    public var newRSP: UInt64
+    public var oldRIP: UInt64 = 0
+    public var oldRSP: UInt64 = 0
+    public var oldRFLAGS: UInt64 = 0
+    public var newRIP: UInt64 = 0
+    public var newRSP: UInt64 = 0
     /// The vCPU's counters at the boundary after the event.
-    public var cycles: UInt64
-    public var instructions: UInt64
+    public var cycles: UInt64 = 0
+    public var instructions: UInt64 = 0
+
+    init() {}
 }
 
 /// Who watches a machine. An observer reads; it never changes machine state.

@@ -182,6 +182,10 @@ public struct CPUState {
     /// Low 12 bits of a valid tag now: generation << 1 | (CPL is 3).
     public var tlbContext: UInt64 = 2
     public var shared: UnsafeMutablePointer<SharedState>
+    /// What the instruction now executing has to tell the observer once it has retired; see
+    /// `emitPendingEvent`. Never pending at a boundary.
+    var event = MachineEvent()
+    var eventPending = false
 
     public init(
         dataTLB: UnsafeMutablePointer<TLBEntry>, codeTLB: UnsafeMutablePointer<TLBEntry>,
