@@ -11,8 +11,7 @@ FUNCTION return_to_user
     movq %gs:PDA_PCURRENT, %rax
     testq $(TIF_NEED_RESCHED | TIF_GUEST_WORK), TASK_FLAGS(%rax)
     jnz return_work
-    .globl return_by_iret
-return_by_iret:                         /* lguest_return comes here too */
+return_by_iret:
     RESTORE_ALL
     addq $16, %rsp
     swapgs                              /* between here and the IRET: NMI, #MC only; see paranoid */

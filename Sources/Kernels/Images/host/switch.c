@@ -5,6 +5,8 @@
 #include "task.h"
 #include "vcpu.h"
 
+void load_gs_index(u64 selector);
+
 static u16 read_ds(void)
 {
     u16 value;

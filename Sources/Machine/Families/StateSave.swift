@@ -1,0 +1,110 @@
+import X86
+
+/// FXSAVE and FXRSTOR: the 512-byte image of x87, MMX and SSE state (Intel SDM vol. 1, 10.5). Bytes
+/// 416...511 are left alone; FCS and FDS are stored as zero, as processors with "FPU CS and DS
+/// deprecated" do.
+extension CPU {
+    /// #NM with CR0.EM or CR0.TS set; #GP(0) for an image that is not 16-byte aligned.
+    private func stateImage(_ i: borrowing Instruction, write: Bool) throws(Fault) -> UInt64 {
+        if pointee.cr0 & (CR0.em | CR0.ts) != 0 { throw .deviceNotAvailable }
+        let a = try linearAddress(i, size: 512, write: write)
+        if a & 15 != 0 { throw .generalProtection(0) }
+        return a
+    }
+
+    /// How many 64-bit words of XMM registers the image holds now: none with CR4.OSFXSR clear,
+    /// eight registers outside 64-bit mode.
+    private var savedXMMWords: Int {
+        if pointee.cr4 & CR4.osfxsr == 0 { return 0 }
+        return in64Bit ? 32 : 16
+    }
+
+    func executeSaveState(_ i: borrowing Instruction) throws(Fault) {
+        let a = try stateImage(i, write: true)
+        // Both pages it may lie on are checked before the first byte is written.
+        try checkWrite(a, size: 8)
+        try checkWrite(advance(a, 504), size: 8)
+        let state = vectorState
+        let wide = i.flags.contains(.rexW)
+        let words = UInt64(state.pointee.controlWord) | UInt64(state.pointee.statusWord) &<< 16
+        let opcode = UInt64(state.pointee.lastOpcode) &<< 48
+        try writeLinear(a, words | UInt64(abridgedTags) &<< 32 | opcode, size: 8)
+        let pointers = wide ? UInt64.max : 0xFFFF_FFFF
+        try writeLinear(advance(a, 8), state.pointee.instructionPointer & pointers, size: 8)
+        try writeLinear(advance(a, 16), state.pointee.dataPointer & pointers, size: 8)
+        let control = UInt64(state.pointee.mxcsr) | UInt64(VectorState.mxcsrMask) &<< 32
+        try writeLinear(advance(a, 24), control, size: 8)
+        let top = Int(state.pointee.statusWord &>> 11) & 7
+        for n in 0..<16 {
+            let physical = (top &+ n / 2) & 7
+            let word = x87Words[physical &* 2 &+ (n & 1)]
+            try writeLinear(advance(a, 32 &+ n &* 8), word, size: 8)
+        }
+        for n in 0..<savedXMMWords {
+            try writeLinear(advance(a, 160 &+ n &* 8), vectorWords[n], size: 8)
+        }
+    }
+
+    func executeRestoreState(_ i: borrowing Instruction) throws(Fault) {
+        let a = try stateImage(i, write: false)
+        let control = try readLinear(advance(a, 24), size: 4)
+        _ = try readLinear(advance(a, 504), size: 8)
+        let words = try readLinear(a, size: 8)
+        let mxcsr = UInt32(truncatingIfNeeded: control)
+        if pointee.cr4 & CR4.osfxsr != 0 && mxcsr & ~VectorState.mxcsrMask != 0 {
+            throw .generalProtection(0)
+        }
+        let state = vectorState
+        state.pointee.controlWord = UInt16(truncatingIfNeeded: words) & 0x1F3F | 0x40
+        state.pointee.statusWord = UInt16(truncatingIfNeeded: words &>> 16)
+        state.pointee.lastOpcode = UInt16(truncatingIfNeeded: words &>> 48) & 0x7FF
+        let pointers = i.flags.contains(.rexW) ? UInt64.max : 0xFFFF_FFFF
+        state.pointee.instructionPointer = try readLinear(advance(a, 8), size: 8) & pointers
+        state.pointee.dataPointer = try readLinear(advance(a, 16), size: 8) & pointers
+        if pointee.cr4 & CR4.osfxsr != 0 { state.pointee.mxcsr = mxcsr }
+        let top = Int(state.pointee.statusWord &>> 11) & 7
+        for n in 0..<16 {
+            let physical = (top &+ n / 2) & 7
+            let word = try readLinear(advance(a, 32 &+ n &* 8), size: 8)
+            x87Words[physical &* 2 &+ (n & 1)] = n & 1 == 0 ? word : word & 0xFFFF
+        }
+        setTags(abridged: UInt8(truncatingIfNeeded: words &>> 32))
+        for n in 0..<savedXMMWords {
+            vectorWords[n] = try readLinear(advance(a, 160 &+ n &* 8), size: 8)
+        }
+    }
+
+    /// XMM0...XMM15 as 32 words.
+    private var vectorWords: UnsafeMutablePointer<UInt64> {
+        pointee.vectors.unsafelyUnwrapped.assumingMemoryBound(to: UInt64.self)
+    }
+
+    /// One bit for each physical register: not empty.
+    private var abridgedTags: UInt8 {
+        var r: UInt8 = 0
+        for n in 0..<8 where (vectorState.pointee.tagWord &>> UInt16(2 * n)) & 3 != 3 {
+            r |= 1 &<< UInt8(n)
+        }
+        return r
+    }
+
+    /// The full tags, computed from the registers' contents (Intel SDM vol. 2, FXSAVE, "x87 FPU tag
+    /// word").
+    private func setTags(abridged: UInt8) {
+        var tags: UInt16 = 0
+        for n in 0..<8 {
+            var tag: UInt16 = 3
+            if (abridged &>> UInt8(n)) & 1 != 0 {
+                let significand = x87Words[2 * n]
+                let exponent = x87Words[2 * n + 1] & 0x7FFF
+                if exponent == 0 {
+                    tag = significand == 0 ? 1 : 2
+                } else {
+                    tag = exponent == 0x7FFF || significand &>> 63 == 0 ? 2 : 0
+                }
+            }
+            tags |= tag &<< UInt16(2 * n)
+        }
+        vectorState.pointee.tagWord = tags
+    }
+}
