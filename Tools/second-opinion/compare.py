@@ -46,6 +46,15 @@ SPELLINGS = {
     "pcmpestrm64": "pcmpestrm",
 }
 
+# These read 16 bits of a register; iced-x86 names it by the operand size.
+# So does MOV to and from segment registers.
+WORD_SOURCES = set("arpl lar lsl lldt ltr lmsw verr verw".split())
+IMPLICIT_XMM0 = {"blendvps", "blendvpd", "pblendvb"}
+
+
+def word_registers(text):
+    return re.sub(r"\b[er]([a-ds][xip])\b|\b(r\d+)[dw]?\b", r"\1\2", text)
+
 
 def names(cls):
     return {
@@ -60,6 +69,10 @@ class Opinion:
 
     CODES = names(iced.Code)
     MNEMONICS = names(iced.Mnemonic)
+    REGISTER_NAMES = {
+        value: re.sub(r"^R(\d+)L$", r"R\1B", name).lower()
+        for value, name in names(iced.Register).items()
+    }
     ALLOWED = {getattr(iced.CpuidFeature, name) for name in FEATURES}
     REGISTERS = {
         getattr(iced.Register, f"{prefix}{name}"): number
@@ -111,6 +124,39 @@ class Opinion:
             text = self.MNEMONICS[instruction.mnemonic].lower()
             known = self.cache[code] = (allowed, text, name)
         return known
+
+    def operands(self, instruction):
+        """The operands but memory in the form that `isa-tool decode` prints."""
+        kinds = iced.OpKind
+        result = []
+        for number in range(instruction.op_count):
+            kind = instruction.op_kind(number)
+            if kind == kinds.REGISTER:
+                result.append(self.REGISTER_NAMES[instruction.op_register(number)])
+            elif kind in (kinds.NEAR_BRANCH16, kinds.NEAR_BRANCH32, kinds.NEAR_BRANCH64):
+                mask = {
+                    kinds.NEAR_BRANCH16: 0xFFFF,
+                    kinds.NEAR_BRANCH32: 0xFFFFFFFF,
+                    kinds.NEAR_BRANCH64: 0xFFFFFFFFFFFFFFFF,
+                }[kind]
+                distance = (instruction.near_branch_target - instruction.next_ip) & mask
+                if distance > mask >> 1:
+                    distance |= 0xFFFFFFFFFFFFFFFF & ~mask
+                result.append(f"{distance:x}")
+            elif kind in (kinds.FAR_BRANCH16, kinds.FAR_BRANCH32):
+                offset = (
+                    instruction.far_branch16
+                    if kind == kinds.FAR_BRANCH16
+                    else instruction.far_branch32
+                )
+                result.append(f"{instruction.far_branch_selector:x}:{offset:x}")
+            elif kind == kinds.MEMORY or kind in self.IMPLICIT:
+                result.append("m")
+            else:
+                mask = {kinds.IMMEDIATE8TO16: 0xFFFF, kinds.IMMEDIATE8TO32: 0xFFFFFFFF}
+                value = instruction.immediate(number)
+                result.append(f"{value & mask.get(kind, value):x}")
+        return " ".join(result)
 
     def memory(self, instruction):
         """The first memory operand in the form that `isa-tool decode` prints, or "-"."""
@@ -164,7 +210,7 @@ def disagreement(opinion, mode, data, ours):
         if not allowed:
             return None
         return f"only-iced:{code.lower()}", ours
-    length, our_name, memory, text = fields
+    length, our_name, memory, operands, text = fields
     if not allowed:
         return f"only-ours:{our_name}/{code.lower()}", text
     if our_name != name and SPELLINGS.get(name) != our_name:
@@ -173,7 +219,15 @@ def disagreement(opinion, mode, data, ours):
         return f"length:{our_name}", f"{text}: {length} against {instruction.len}"
     theirs = opinion.memory(instruction)
     if memory == theirs:
-        return None
+        other = opinion.operands(instruction)
+        if our_name in WORD_SOURCES or (our_name == "mov" and re.search(r"\b[c-gs]s\b", other)):
+            operands, other = word_registers(operands), word_registers(other)
+        if our_name in IMPLICIT_XMM0:
+            other += " xmm0"
+        # iced-x86 gives reserved NOPs a second operand, the reg field's register.
+        if operands == other or (our_name == "nop" and operands == other.split()[0]):
+            return None
+        return f"operands:{our_name}", f"{text}: {operands} against {other}"
     for part, a, b in zip(PARTS, memory.split(), theirs.split()):
         # Width 0 means that the instruction's own definition gives it.
         if a != b and not (part == "width" and a == "0"):

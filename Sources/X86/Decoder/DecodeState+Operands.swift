@@ -13,7 +13,7 @@ extension DecodeState {
         case .sixteen: 16
         case .operand: i.operandSize
         case .atMost32: i.operandSize == 8 ? 4 : i.operandSize
-        case .wide: i.operandSize == 8 ? 8 : 4
+        case .wide: flags.contains(.rexW) ? 8 : 4
         case .native: is64 ? 8 : 4
         }
     }

@@ -32,7 +32,7 @@
 ///     T  r/m, x87 register; ST its top       AL CL AX DX rAX zAX XMM0 ES CS SS DS FS GS 1: themselves
 ///
 /// Sizes: b w d q t x are 1, 2, 4, 8, 10 and 16 bytes; v the operand size; z the same but 4 for 8;
-/// y 8 with 64-bit operands, else 4; n 8 in 64-bit mode, else 4; s and p table registers and far
+/// y 8 with REX.W, else 4; n 8 in 64-bit mode, else 4; s and p table registers and far
 /// pointers, and none: a matter of the instruction.
 ///
 /// Attributes: `id=` the mnemonic where it is not the name; `i64` undefined in 64-bit mode, `o64` only

@@ -11,7 +11,8 @@ FUNCTION return_to_user
     movq %gs:PDA_PCURRENT, %rax
     testq $(TIF_NEED_RESCHED | TIF_GUEST_WORK), TASK_FLAGS(%rax)
     jnz return_work
-return_by_iret:
+    .globl return_by_iret
+return_by_iret:                         /* lguest_return comes here too */
     RESTORE_ALL
     addq $16, %rsp
     swapgs                              /* between here and the IRET: NMI, #MC only; see paranoid */

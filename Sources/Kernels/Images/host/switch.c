@@ -5,8 +5,6 @@
 #include "task.h"
 #include "vcpu.h"
 
-void load_gs_index(u64 selector);
-
 static u16 read_ds(void)
 {
     u16 value;

@@ -60,5 +60,7 @@ void scheduler_tick(void);
 void switch_registers(struct task *previous, struct task *next);
 void switch_context(struct task *previous, struct task *next);
 void load_task_bases(u64 fs_base, u64 gs_base);
+/* switch_context.S: loads the GS selector of CPL 3, IF = 0. */
+void load_gs_index(u64 selector);
 
 #endif

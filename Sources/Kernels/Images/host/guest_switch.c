@@ -1,0 +1,62 @@
+/* Into and out of a guest, IF = 0 throughout. Only the current task's guest can be entered, and the
+ * launcher stays inside its LGUEST_RUN system call meanwhile. */
+#include "cpu.h"
+#include "design.h"
+#include "memory.h"
+#include "vcpu.h"
+
+void guest_load_root(struct vcpu *vcpu)
+{
+    struct shadow_root *root = vcpu->cpu->root;
+    u64 cr3 = to_physical(vcpu->kernel_mode ? root->kernel : root->user);
+    struct task *task = current_task();
+    /* The task's root is kept in step, so that a context switch comes back to the context that was
+     * interrupted (H6). */
+    task->cr3 = cr3;
+    if (pda_table[0].active_root != cr3) {
+        pda_table[0].active_root = cr3;
+        write_cr3(cr3);
+    }
+}
+
+void guest_switch_in(struct vcpu *vcpu)
+{
+    struct task *task = current_task();
+    struct pda *pda = &pda_table[0];
+    /* The PDA's scratch RSP is the launcher's, to be restored by its SYSRET; the guest's own system
+     * calls will overwrite it. */
+    vcpu->cpu->launcher_rsp = pda->oldrsp;
+#if ENTRY_STACK_SEPARATE
+    /* H14: the next event from CPL 3 must not start at the top of this task's stack, where the
+     * launcher's frames are. From here to the first return to the guest nothing comes from CPL 3,
+     * so the order of this and the next stores is free. */
+    tss.rsp[0] = vcpu->entry_stack;
+#endif
+    load_task_bases(0, 0);
+    /* Task and PDA together: a context switch from now on restores the one from the other. */
+    task->vcpu = vcpu;
+    pda->vcpu = vcpu;
+#if SELECTORS_DISTINCT
+    write_msr(MSR_STAR, STAR_GUEST);
+#endif
+}
+
+void guest_switch_out(struct vcpu *vcpu)
+{
+    struct task *task = current_task();
+    struct pda *pda = &pda_table[0];
+    write_msr(MSR_STAR, STAR_HOST);
+    task->vcpu = 0;
+    pda->vcpu = 0;
+    /* Whatever selectors the guest has left are not for the launcher to see. */
+    __asm__ volatile("movl %0, %%ds; movl %0, %%es; movl %0, %%fs" : : "r"(0));
+    load_gs_index(0);
+    load_task_bases(task->fs_base, task->gs_base);
+    /* The stack this runs on stays mapped in every root; the launcher's root is loaded before
+     * anything of the launcher's is touched. */
+    task->cr3 = to_physical(task->root);
+    pda->active_root = task->cr3;
+    write_cr3(task->cr3);
+    pda->oldrsp = vcpu->cpu->launcher_rsp;
+    tss.rsp[0] = task->stack_top;
+}
