@@ -1,5 +1,5 @@
-/* fail=deadlock: a function that holds a lock, with virtual interrupts off, calls another that takes
- * the same lock, and spins for ever. */
+/* fail=deadlock: a function that holds a lock, with virtual interrupts off, calls another that
+ * takes the same lock, and spins for ever. */
 #include "command_line.h"
 #include "failures.h"
 #include "print.h"

@@ -1,5 +1,5 @@
-/* Boots that fail, each by a bug of a kind that happens, chosen by `fail=` on the command line. Each
- * function does nothing unless its failure is asked for. The eighth, init-dies, is the user
+/* Boots that fail, each by a bug of a kind that happens, chosen by `fail=` on the command line.
+ * Each function does nothing unless its failure is asked for. The eighth, init-dies, is the user
  * program's (program/init.c). */
 #ifndef GUEST_FAILURES_H
 #define GUEST_FAILURES_H

@@ -4,8 +4,8 @@
  * the flag and the SYSCALL, the handler might go on to run a user process, whose first system call
  * would then be taken for a hypercall with the process's registers as arguments. So:
  *   - virtual interrupts are off from before the store until after the SYSCALL;
- *   - the store and the SYSCALL are adjacent, every register being loaded before, and this code lies
- *     on pages that are never unmapped, so that no exception can fall between them;
+ *   - the store and the SYSCALL are adjacent, every register being loaded before, and this code
+ *     lies on pages that are never unmapped, so that no exception can fall between them;
  *   - the host's own interrupts may fall between them, but they resume this very instruction
  *     stream, whatever other host task ran in the meantime;
  *   - the host clears the flag as it takes the call.

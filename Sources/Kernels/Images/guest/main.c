@@ -21,8 +21,10 @@ static void first_process(void) {
     if (hypercall(HYPERCALL_INIT, PARAVIRT_ABI_VERSION, 0, 0) < 0) {
         panic("the host does not know version %lu of the ABI", (u64)PARAVIRT_ABI_VERSION);
     }
-    print("guest: paravirt kernel at CPL %lu, %lu MiB, \"%s\"\n", 3ul, boot->memory_size >> 20,
-          command_line());
+    u64 selector;
+    __asm__("mov %%cs, %0" : "=r"(selector));
+    print("guest: paravirt kernel at CPL %lu, %lu MiB, \"%s\"\n", selector & 3,
+          boot->memory_size >> 20, command_line());
     page_alloc_init(boot->free_start, boot->memory_size);
     kernel_space_init(boot->memory_size);
     failure_wild_jump();

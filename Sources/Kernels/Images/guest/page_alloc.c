@@ -1,5 +1,5 @@
 /* Guest-physical frames: a count of references each, a list of freed ones, and a mark below which
- * all have been handed out once. Runs in process context only: interrupt handlers do not allocate. */
+ * all have been handed out once. Interrupt handlers do not allocate. */
 #include "memory.h"
 #include "print.h"
 #include "strings.h"

@@ -23,7 +23,6 @@ struct process {
     u64 kernel_stack;           /* top of its kernel stack */
     struct user_space space;
     u64 wake_tick;
-    u64 ticks_used;             /* timer ticks that found it running */
     s64 exit_status;
     u64 fault_handler;          /* user address, or 0 */
     u64 fault_return;           /* user address that the handler returns to */
@@ -47,13 +46,14 @@ s64 process_fork(const struct guest_frame *frame);
 s64 process_wait(u32 id, s64 *status);
 u64 process_count_created(void);
 
-/* schedule.c: all with virtual interrupts off. */
+/* schedule.c: with virtual interrupts off, except where it says otherwise. */
 void schedule(void);
 [[noreturn]] void schedule_start(struct process *first);
-/* A tick of `now` has found the current process running. */
+/* The virtual timer has reached tick `now`. */
 void schedule_tick(u64 now);
 bool schedule_wanted(void);
 void schedule_wake_readers(void);
-u64 schedule_preemptions(void);
+/* Both may be called with virtual interrupts on. */
+void process_yield(void);
 void process_sleep(u64 ticks);
 #endif

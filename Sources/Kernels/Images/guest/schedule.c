@@ -8,7 +8,6 @@
 
 static u64 quantum_used;
 static bool wanted;
-static u64 preemptions;
 
 /* The next runnable process after the current one, which comes last, or NULL. */
 static struct process *pick(void) {
@@ -68,10 +67,8 @@ void schedule_tick(u64 now) {
         }
     }
     if (current->state == PROCESS_RUNNABLE) {
-        current->ticks_used++;
         if (++quantum_used >= QUANTUM_TICKS) {
             wanted = true;
-            preemptions++;
         }
     }
 }
@@ -80,16 +77,23 @@ bool schedule_wanted(void) {
     return wanted;
 }
 
-u64 schedule_preemptions(void) {
-    return preemptions;
-}
-
 void schedule_wake_readers(void) {
     for (u32 index = 0; index < PROCESS_LIMIT; index++) {
         if (process_at(index)->state == PROCESS_READING) {
             process_at(index)->state = PROCESS_RUNNABLE;
         }
     }
+}
+
+void process_yield(void) {
+    u32 interrupts = interrupts_save();
+    if (pick() == current) {
+        /* Nobody here wants the processor; the host's other tasks may. */
+        hypercall(HYPERCALL_YIELD, 0, 0, 0);
+    } else {
+        schedule();
+    }
+    interrupts_restore(interrupts);
 }
 
 void process_sleep(u64 ticks) {

@@ -2,7 +2,7 @@
  * host has stored the user's registers as a struct guest_frame. RCX holds this entry's address and
  * not the user's RIP, which SYSCALL put there: that one is in the frame, at FRAME_RCX and at
  * FRAME_RIP alike, as the RFC says ("the guest will need to read the %rcx that is stored on the
- * stack"). Virtual interrupts are off. Every user register is in the frame, so none is saved here. */
+ * stack"). Virtual interrupts are off. Every user register is in the frame: none is saved here. */
 #include "paravirt_abi.h"
 
     .text

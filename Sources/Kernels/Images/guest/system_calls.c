@@ -118,8 +118,7 @@ static s64 dispatch(struct guest_frame *frame) {
     case SYSTEM_BRK:
         return (s64)user_space_set_break(&current->space, frame->rdi);
     case SYSTEM_YIELD:
-        interrupts_disable();
-        schedule();
+        process_yield();
         return 0;
     case SYSTEM_NANOSLEEP:
         process_sleep(timer_ticks_of(frame->rdi));

@@ -22,7 +22,7 @@ enum fault_outcome { FAULT_FIXED, FAULT_INVALID, FAULT_NO_MEMORY };
 /* Makes one page of the current space accessible, if the regions allow that access. */
 enum fault_outcome user_space_fault(struct user_space *space, u64 address, enum access access);
 
-/* Moves the break of the current space to `end`; the new break, unchanged if `end` is not allowed. */
+/* Moves the break of the current space to `end`; the new break, unchanged if that is refused. */
 u64 user_space_set_break(struct user_space *space, u64 end);
 
 /* Copies from or to the current user space; false if any of it is not there. */

@@ -1,4 +1,4 @@
-/* First instruction of the user program, at USER_BASE: RSP = USER_STACK_TOP, nothing on the stack. */
+/* First instruction of the user program, at USER_BASE: RSP = USER_STACK_TOP, an empty stack. */
     .section .text.program_start, "ax", @progbits
     .globl program_start
     .type program_start, @function
