@@ -9,9 +9,9 @@ extension Bus {
         static let startup: UInt64 = 6
     }
 
-    /// A write of ICR's low half sends the message at once. It arrives at the sender itself at once,
-    /// at another vCPU at the sender's cycle, by the schedule. Lowest priority goes to the addressed
-    /// APIC of lowest index. The self shorthand carries NMI too, as QEMU's does.
+    /// A write of ICR's low half sends the message at once. It arrives at the sender itself at
+    /// once, at another vCPU at the sender's cycle, by the schedule. Lowest priority goes to the
+    /// addressed APIC of lowest index. The self shorthand carries NMI too, as QEMU's does.
     func sendCommand(_ cpu: CPU) {
         let command = apics[Int(cpu.pointee.index)].command
         let vector = UInt8(truncatingIfNeeded: command)

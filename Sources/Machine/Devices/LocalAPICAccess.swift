@@ -207,7 +207,8 @@ extension Bus {
             apic.pointee.countAtStart = 0
         }
         deliver(UInt8(truncatingIfNeeded: apic.pointee.localVectors.0), to: cpu)
-        rescheduleTimer(cpu, after: cycle)
+        // Expiries that the last instruction ran past have merged into this one.
+        rescheduleTimer(cpu, after: max(cycle, cpu.pointee.cycles))
     }
 
     /// A fixed interrupt reaches a local APIC; false if it is refused.

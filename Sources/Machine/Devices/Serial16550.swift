@@ -46,6 +46,9 @@ struct Serial16550 {
         fillReceiver()
     }
 
+    /// Bytes that have arrived and that the guest has not read.
+    var backlog: Int { received.count + waiting.count - waitingStart }
+
     private mutating func fillReceiver() {
         while received.count < capacity && waitingStart < waiting.count && !loopback {
             received.append(waiting[waitingStart])
@@ -114,9 +117,17 @@ struct Serial16550 {
         return nil
     }
 
+    /// Turning the FIFOs on or off empties them, as does bit 1. Unlike the chip's, input is not
+    /// lost by that: it arrives again, because a driver starting up would otherwise swallow the
+    /// first bytes of a file that is piped to the console, and nobody types them twice.
     private mutating func writeFIFOControl(_ value: UInt8) {
-        // Turning the FIFOs on or off empties them, as does bit 1.
-        if (value ^ fifoControl) & 1 != 0 || value & 2 != 0 { received.removeAll() }
+        if (value ^ fifoControl) & 1 != 0 || value & 2 != 0 {
+            if !loopback {
+                waiting.replaceSubrange(0..<waitingStart, with: received)
+                waitingStart = 0
+            }
+            received.removeAll()
+        }
         fifoControl = value & 1 != 0 ? value & 0xC9 : 0
         fillReceiver()
     }

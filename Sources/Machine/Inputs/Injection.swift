@@ -57,5 +57,5 @@ extension Machine {
     }
 
     /// Console bytes that have arrived and that the guest has not read.
-    public var consoleBacklog: Int { bus.serial.received.count + bus.serial.waiting.count }
+    public var consoleBacklog: Int { bus.serial.backlog }
 }

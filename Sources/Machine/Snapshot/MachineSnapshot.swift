@@ -106,7 +106,11 @@ extension Machine {
         for cpu in cpus { try cpu.transfer(&stream) }
         try bus.transfer(&stream)
         try stream.field(&nextPoll)
-        guard nextPoll > 0, nextPoll % pollInterval == 0 else {
+        guard stream.reading else { return }
+        // No instruction runs past a poll by as much as this.
+        let reached = cpus.filter(\.isRunnable).map(\.pointee.cycles).min() ?? 0
+        let least = reached > 1 << 32 ? reached - (1 << 32) : 1
+        guard nextPoll >= least, nextPoll % pollInterval == 0 else {
             throw stream.damaged("the next poll is at an impossible instant")
         }
     }

@@ -1,0 +1,57 @@
+import Testing
+import X86
+
+@testable import Machine
+
+/// A small machine whose devices a test drives directly.
+func makeMachine(
+    memory: UInt64 = 4 << 20, cpus: Int = 1, executor: Executor = .stepwise,
+    vendor: Vendor = .intel, costs: CostProfile = CostProfile(name: "unit")
+) throws -> Machine {
+    try Machine(
+        MachineConfiguration(
+            memory: memory, cpus: cpus, vendor: vendor, costs: costs, executor: executor,
+            inputPollCycles: 4096))
+}
+
+/// Repeatable pseudo-random numbers (SplitMix64).
+struct TestRandom: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
+
+extension Machine {
+    /// Accesses to vCPU `n`'s local APIC as its own instructions make them.
+    func apicRead(_ register: Int, cpu n: Int = 0) -> UInt32 {
+        UInt32(
+            truncatingIfNeeded: bus.readPhysical(
+                0xFEE0_0000 + UInt64(register), size: 4, cpu: cpus[n]))
+    }
+
+    func apicWrite(_ register: Int, _ value: UInt32, cpu n: Int = 0) {
+        bus.writePhysical(0xFEE0_0000 + UInt64(register), UInt64(value), size: 4, cpu: cpus[n])
+    }
+
+    func portIn(_ port: UInt16) -> UInt8 {
+        UInt8(truncatingIfNeeded: bus.readPort(port, size: 1, cpu: cpus[0]))
+    }
+
+    func portOut(_ port: UInt16, _ value: UInt8) {
+        bus.writePort(port, UInt64(value), size: 1, cpu: cpus[0])
+    }
+}
+
+/// Keeps what the machine prints.
+final class ConsoleKeeper: MachineObserver {
+    var bytes: [UInt8] = []
+    var events = 0
+    func observe(_ event: UnsafePointer<MachineEvent>, cpu: CPU, machine: Machine) { events += 1 }
+    func consoleOutput(_ byte: UInt8, cpu: CPU, machine: Machine) { bytes.append(byte) }
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+}
