@@ -44,7 +44,8 @@ let package = Package(
 
         .testTarget(name: "X86Tests", dependencies: ["X86"]),
         .testTarget(name: "MachineTests", dependencies: ["Machine", "X86"]),
-        .testTarget(name: "TraceTests", dependencies: ["Trace"]),
+        .testTarget(
+            name: "TraceTests", dependencies: ["Trace"], exclude: ["Traces", "Snapshots"]),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
         .testTarget(
             name: "CommandsTests", dependencies: ["PVReplayCommands"]),
