@@ -42,7 +42,7 @@ let package = Package(
         .executableTarget(name: "pvreplay", dependencies: ["PVReplayCommands"]),
         .executableTarget(name: "isa-tool", dependencies: ["X86"]),
 
-        .testTarget(name: "X86Tests", dependencies: ["X86"]),
+        .testTarget(name: "X86Tests", dependencies: ["X86"], exclude: ["Cases"]),
         .testTarget(name: "MachineTests", dependencies: ["Machine", "X86"]),
         .testTarget(
             name: "TraceTests", dependencies: ["Trace"], exclude: ["Traces", "Snapshots"]),
