@@ -76,7 +76,7 @@ struct Column {
         count &+= 1
     }
 
-    /// LEB128: seven bits a byte, lowest first, the top bit says that more follow; 10 bytes at most.
+    /// LEB128: seven bits a byte, lowest first, the top bit says that more follow; at most 10.
     @inline(__always)
     mutating func varint(_ value: UInt64) {
         var rest = value
