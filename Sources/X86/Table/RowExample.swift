@@ -5,7 +5,7 @@ extension OpcodeTable {
     ///
     /// - Parameter memory: with a ModRM memory operand `[rBX+rSI]` or `[rAX]`, or without.
     public static func example(ofRow row: Int, memory: Bool) -> (bytes: [UInt8], CodeSize)? {
-        let entry = LookupTables.shared.table[row]
+        let entry = LookupTables.table[row]
         var bytes: [UInt8] = []
         switch entry.prefix {
         case .any, .none, .noRepeat: break
