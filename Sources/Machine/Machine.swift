@@ -65,6 +65,7 @@ public final class Machine {
             cpu.pointee.codeTLB.deallocate()
             cpu.deallocate()
         }
+        shared.destroyDecodedCode()
         shared.pointee.costs.deallocate()
         shared.deallocate()
         memory.deallocate()

@@ -1,3 +1,1 @@
-import PVReplayCommands
-
-PVReplay.main()
+print("pvreplay")

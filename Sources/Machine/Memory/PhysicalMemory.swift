@@ -102,7 +102,6 @@ extension CPU {
             pointee.shared.pointee.pageFlags + Int(truncatingIfNeeded: physical >> 12)
         if flags.pointee & PageFlag.code != 0 {
             codeWritten(physical: physical, size: size)
-            pointee.attention |= Attention.leaveBlock
         }
         flags.pointee |= PageFlag.dirty | PageFlag.used
     }

@@ -85,7 +85,7 @@ extension CPU {
 
     /// What follows an instruction that threw: `rip` is its own address again.
     @inline(never)
-    private func settle(
+    func settle(
         _ fault: Fault, _ i: borrowing Instruction, stepped: Bool
     ) -> StepResult {
         pointee.eventPending = false

@@ -88,7 +88,7 @@ extension Machine {
     private func execute(_ cpu: CPU) {
         switch configuration.executor {
         case .stepwise: cpu.runStepwise()
-        case .blocks: preconditionFailure("executor B3 is not in this build")
+        case .blocks: cpu.runBlocks()
         }
     }
 

@@ -138,6 +138,7 @@ extension Machine {
 
     /// Decoded code is a cache of memory, which has just been replaced.
     private func forgetDecodedCode() {
+        shared.forgetDecodedCode()
         for n in 0..<pageCount { shared.pointee.pageFlags[n] &= ~PageFlag.code }
     }
 

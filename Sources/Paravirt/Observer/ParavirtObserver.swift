@@ -24,6 +24,7 @@ public final class ParavirtObserver: MachineObserver {
     /// hypercall that was the last entry, if it is still open.
     private let cpus: UnsafeMutablePointer<PerCPU>
     private let cpuCount: Int
+
     private struct PerCPU {
         var vcpu: UInt64 = 0
         var vcpuID: UInt32 = 0
@@ -72,8 +73,7 @@ public final class ParavirtObserver: MachineObserver {
     }
 
     public func consoleOutput(_ byte: UInt8, cpu: CPU, machine: Machine) {
-        sink.printed(
-            byte, cpu: cpu.pointee.index, cycle: cpu.pointee.cycles, machine: machine)
+        sink.printed(byte, cycle: cpu.pointee.cycles, machine: machine)
     }
 
     // MARK: The guest that runs
@@ -228,18 +228,18 @@ public final class ParavirtObserver: MachineObserver {
         event.cycle = cpu.pointee.cycles
         event.instruction = cpu.pointee.instructions
         let index = Int(cpu.pointee.index)
-        var sharedPage: UnsafeRawPointer?
+        var page: UnsafeRawPointer?
         if let layout, cpus[index].vcpu != 0 {
-            event.vcpu = UInt16(cpus[index].vcpuID) + 1
+            let id = Int(cpus[index].vcpuID)
+            event.vcpu = UInt16(id) + 1
             let view = PhysicalView(cpu)
             let shared = view.word(physical(cpus[index].vcpu, layout) &+ layout.vcpuShared)
-            sharedPage = view.bytes(physical(shared, layout), layout.sharedSize)
+            page = view.bytes(physical(shared, layout), layout.sharedSize)
         }
         digest = RegisterDigest.chained(digest, cpu)
         event.digest = digest
-        withUnsafePointer(to: &event) {
-            sink.observed($0, sharedPage: sharedPage, machine: machine)
-        }
+        event.sharedPageKnown = page != nil
+        sink.observed(&event, sharedPage: page, machine: machine)
     }
 }
 

@@ -38,7 +38,6 @@ struct OpcodeEntry {
     var shape: Shape
 }
 
-/// Never freed: immutable for the life of the process, so the pointers may be shared.
 struct LookupTables: @unchecked Sendable {
     /// Slot contents where no row applies.
     static let noRow: UInt16 = 0xFFFF
@@ -47,17 +46,14 @@ struct LookupTables: @unchecked Sendable {
     let entries: UnsafePointer<OpcodeEntry>
     let slots: UnsafePointer<UInt16>
     let rows: UnsafePointer<DecodeRow>
-    /// `PrefixClass` by byte.
-    let prefixClasses: UnsafePointer<UInt8>
+    /// All rows with their names, in the same order.
+    let table: [OpcodeRow]
 
+    /// Never freed: immutable for the life of the process, so the pointers may be shared.
     static let shared = LookupTables()
 
-    /// All rows with their names, in the order of `rows`; apart, so that the decoder handles only
-    /// plain pointers.
-    static let table = RowParser.parseAll()
-
     private init() {
-        let table = LookupTables.table
+        table = RowParser.parseAll()
         let mnemonics = Dictionary(
             uniqueKeysWithValues: Mnemonic.allCases.map { ("\($0)", $0) })
         let rows = UnsafeMutablePointer<DecodeRow>.allocate(capacity: table.count)
@@ -77,7 +73,6 @@ struct LookupTables: @unchecked Sendable {
         let slots = UnsafeMutablePointer<UInt16>.allocate(capacity: builder.slots.count)
         slots.initialize(from: builder.slots, count: builder.slots.count)
         self.slots = UnsafePointer(slots)
-        prefixClasses = PrefixClass.makeTable()
     }
 
     private static func compact(_ row: OpcodeRow, _ mnemonic: Mnemonic) -> DecodeRow {

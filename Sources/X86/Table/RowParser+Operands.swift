@@ -83,11 +83,8 @@ extension RowParser {
         }
     }
 
-    private static let costClasses = Dictionary(
-        uniqueKeysWithValues: CostClass.allCases.map { ("\($0)", $0) })
-
     private static func costClass(_ name: Substring, _ row: OpcodeRow) -> CostClass {
-        guard let cost = costClasses[String(name)] else {
+        guard let cost = CostClass.allCases.first(where: { "\($0)" == name }) else {
             preconditionFailure("opcode table: cost class \(name) in \(row.source)")
         }
         return cost

@@ -1,0 +1,93 @@
+import X86
+
+/// From one block to the next, inside the executor's loop.
+extension UnsafeMutablePointer<CPUState> {
+    /// The address after an operation's instruction.
+    @inline(__always)
+    func end(_ op: OperationPointer) -> UInt64 { pointee.rip &+ UInt64(op.pointee.end) }
+
+    /// Takes a direct branch; false, with nothing changed, when its target is not canonical.
+    @inline(__always)
+    func take(_ op: OperationPointer) -> Bool {
+        let target = pointee.rip &+ op.i64
+        guard isCanonical(target) else { return false }
+        pointee.rip = target
+        return true
+    }
+
+    /// Falls through to the instruction after the block.
+    @inline(__always)
+    func pass(_ op: OperationPointer) { pointee.rip = end(op) }
+
+    /// Pushes 8 bytes if that needs nothing else done.
+    @inline(__always)
+    func pushed(_ v: UInt64) -> Bool {
+        let top = pointee.rsp &- 8
+        guard let p = writable(at: top, 8) else { return false }
+        p.u64 = v
+        pointee.rsp = top
+        return true
+    }
+
+    /// Adds a block that has run to its end to the counts.
+    @inline(__always)
+    func account(_ block: BlockPointer) {
+        pointee.cycles &+= block.pointee.cycles
+        pointee.instructions &+= block.pointee.count
+    }
+
+    /// Leaves a block by a link; false when the deadlines want single steps. A link not made yet
+    /// leads to a stub, whose one operation looks for the block.
+    @inline(__always)
+    func follow(
+        _ link: LinkPointer, _ block: inout BlockPointer, _ op: inout OperationPointer
+    ) -> Bool {
+        account(block)
+        let next = link.pointee
+        guard canRun(next) else { return false }
+        block = next
+        op = next.operations
+        return true
+    }
+
+    /// Leaves a block for RIP, wherever that is.
+    @inline(__always)
+    func leap(
+        _ cache: BlockCachePointer, _ block: inout BlockPointer, _ op: inout OperationPointer
+    ) -> Bool {
+        account(block)
+        return enter(cache, cache.pointee.noLink, &block, &op)
+    }
+
+    /// Goes to the block at RIP; false when there is none to run.
+    @inline(__always)
+    func enter(
+        _ cache: BlockCachePointer, _ link: LinkPointer, _ block: inout BlockPointer,
+        _ op: inout OperationPointer
+    ) -> Bool {
+        guard let next = findBlock(cache, link) else { return false }
+        block = next
+        op = next.operations
+        return true
+    }
+
+    // MARK: - Wide products
+
+    /// MUL of EAX.
+    @inline(__always)
+    func multiply32(_ op: OperationPointer, _ flags: inout LazyFlags) {
+        let product = (pointee.rax & 0xFFFF_FFFF) &* UInt64(s32(op))
+        pointee.rax = product & 0xFFFF_FFFF
+        pointee.rdx = product &>> 32
+        flags.product(UInt32(truncatingIfNeeded: product), overflow: product &>> 32 != 0)
+    }
+
+    /// MUL of RAX.
+    @inline(__always)
+    func multiply64(_ op: OperationPointer, _ flags: inout LazyFlags) {
+        let (high, low) = pointee.rax.multipliedFullWidth(by: s64(op))
+        pointee.rax = low
+        pointee.rdx = high
+        flags.product(low, overflow: high != 0)
+    }
+}
