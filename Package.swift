@@ -17,7 +17,8 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .systemLibrary(
+            name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         .target(name: "X86", swiftSettings: hot),
@@ -42,9 +43,10 @@ let package = Package(
         .executableTarget(name: "pvreplay", dependencies: ["PVReplayCommands"]),
         .executableTarget(name: "isa-tool", dependencies: ["X86"]),
 
-        .testTarget(name: "X86Tests", dependencies: ["X86"]),
+        .testTarget(name: "X86Tests", dependencies: ["X86"], exclude: ["Cases"]),
         .testTarget(name: "MachineTests", dependencies: ["Machine", "X86"]),
-        .testTarget(name: "TraceTests", dependencies: ["Trace"]),
+        .testTarget(
+            name: "TraceTests", dependencies: ["Trace"], exclude: ["Traces", "Snapshots"]),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
         .testTarget(
             name: "CommandsTests", dependencies: ["PVReplayCommands"]),

@@ -1,1 +1,3 @@
-print("pvreplay")
+import PVReplayCommands
+
+PVReplay.main()

@@ -78,7 +78,8 @@ import Testing
         "Sources/X86", "Sources/Machine", "Sources/Trace", "Sources/Paravirt", "Sources/Replay",
     ]
     static let banned = [
-        "import Foundation", "Date(", "Date.now", "clock_gettime", "gettimeofday", "ContinuousClock",
+        "import Foundation", "Date(", "Date.now", "clock_gettime", "gettimeofday",
+        "ContinuousClock",
         "SuspendingClock", "SystemRandomNumberGenerator", ".random(in", ".shuffled(", "getenv",
         "ProcessInfo", "Task.sleep", "hashValue", "Hasher(", "arc4random", "setlocale",
         "ObjectIdentifier(",

@@ -24,7 +24,6 @@ public final class ParavirtObserver: MachineObserver {
     /// hypercall that was the last entry, if it is still open.
     private let cpus: UnsafeMutablePointer<PerCPU>
     private let cpuCount: Int
-
     private struct PerCPU {
         var vcpu: UInt64 = 0
         var vcpuID: UInt32 = 0
@@ -73,7 +72,8 @@ public final class ParavirtObserver: MachineObserver {
     }
 
     public func consoleOutput(_ byte: UInt8, cpu: CPU, machine: Machine) {
-        sink.printed(byte, cycle: cpu.pointee.cycles, machine: machine)
+        sink.printed(
+            byte, cpu: cpu.pointee.index, cycle: cpu.pointee.cycles, machine: machine)
     }
 
     // MARK: The guest that runs
@@ -228,18 +228,18 @@ public final class ParavirtObserver: MachineObserver {
         event.cycle = cpu.pointee.cycles
         event.instruction = cpu.pointee.instructions
         let index = Int(cpu.pointee.index)
-        var page: UnsafeRawPointer?
+        var sharedPage: UnsafeRawPointer?
         if let layout, cpus[index].vcpu != 0 {
-            let id = Int(cpus[index].vcpuID)
-            event.vcpu = UInt16(id) + 1
+            event.vcpu = UInt16(cpus[index].vcpuID) + 1
             let view = PhysicalView(cpu)
             let shared = view.word(physical(cpus[index].vcpu, layout) &+ layout.vcpuShared)
-            page = view.bytes(physical(shared, layout), layout.sharedSize)
+            sharedPage = view.bytes(physical(shared, layout), layout.sharedSize)
         }
         digest = RegisterDigest.chained(digest, cpu)
         event.digest = digest
-        event.sharedPageKnown = page != nil
-        sink.observed(&event, sharedPage: page, machine: machine)
+        withUnsafePointer(to: &event) {
+            sink.observed($0, sharedPage: sharedPage, machine: machine)
+        }
     }
 }
 

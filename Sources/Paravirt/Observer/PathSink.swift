@@ -4,15 +4,15 @@ import Trace
 /// Where an observer sends what it has understood. The recorder stores it, the replayer compares
 /// it; neither changes the machine, except that the replayer may ask it to stop.
 public protocol PathSink: AnyObject {
-    /// An event, complete but for its return. `sharedPage` is its VCPU's shared page in the
-    /// machine's memory, as many bytes as the layout's `sharedSize`; nil where there is none. Both
-    /// pointers are valid during the call only.
+    /// An event, complete but for its return. `sharedPage` is the used part of the shared page of
+    /// the VCPU that `event.vcpu` names, as it is now (nil where none runs or its page lies outside
+    /// memory); it points into the machine and is valid during the call only.
     func observed(
         _ event: UnsafePointer<Event>, sharedPage: UnsafeRawPointer?, machine: Machine)
     /// The return that ends an earlier event's path.
     func returned(_ back: EventReturn, machine: Machine)
     /// A byte left the serial port at this machine cycle.
-    func printed(_ byte: UInt8, cycle: UInt64, machine: Machine)
+    func printed(_ byte: UInt8, cpu: UInt8, cycle: UInt64, machine: Machine)
 }
 
 /// How much an observer reports.

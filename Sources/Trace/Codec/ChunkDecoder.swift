@@ -29,7 +29,7 @@ struct ChunkDecoder {
     /// A decoder of chunks whose shared page has this size, with no chunk begun.
     init(sharedSize: Int) {
         self.sharedSize = sharedSize
-        readers = .allocate(capacity: ColumnID.allCases.count)
+        readers = .allocate(capacity: ColumnID.count)
         predictor = Predictor(sharedSize: sharedSize)
         raw = .allocate(byteCount: Chunk.byteLimit * 2, alignment: 16)
     }
@@ -74,12 +74,12 @@ struct ChunkDecoder {
             throw .malformed(offset: offset, what: "a chunk without its table of columns")
         }
         var start = 4 * count
-        for id in 0..<max(count, ColumnID.allCases.count) {
+        for id in 0..<max(count, ColumnID.count) {
             let length = id < count ? Int(UnsafeRawPointer(base).load(UInt32.self, at: 4 * id)) : 0
             guard length <= size - start else {
                 throw .malformed(offset: offset, what: "a column that is longer than its chunk")
             }
-            if id < ColumnID.allCases.count {
+            if id < ColumnID.count {
                 let bytes = (base + start).assumingMemoryBound(to: UInt8.self)
                 (readers + id).initialize(to: ColumnReader(bytes, count: length))
             }
@@ -153,10 +153,11 @@ struct ChunkDecoder {
         }
     }
 
-    @inline(__always)
-    private func check(_ ids: ColumnID...) throws(TraceError) {
-        for id in ids where self[id].pointee.failed {
-            throw malformed("column \(id.rawValue) is too short")
+    /// Throws if any column has been read past its end.
+    @inline(never)
+    private func checkColumns() throws(TraceError) {
+        for id in 0..<ColumnID.count where readers[id].failed {
+            throw malformed("column \(id) is too short")
         }
     }
 
@@ -180,17 +181,22 @@ struct ChunkDecoder {
         guard predictor.siteCount < Predictor.siteLimit else { throw malformed("too many sites") }
         let column = self[.sites]
         var site = Site()
-        site.kind = column.pointee.byte()
-        site.contexts = column.pointee.byte()
+        let kind = column.pointee.byte()
+        let contexts = column.pointee.byte()
         let vcpu = column.pointee.varint()
         let number = column.pointee.varint()
         site.rip = predictor.sites[predictor.siteCount].rip &+ column.pointee.zigzag()
         if column.pointee.failed { throw malformed("the column of sites is too short") }
-        guard EventKind(rawValue: site.kind) != nil, site.contexts < 32,
+        guard let known = EventKind(rawValue: kind), contexts < 32,
+            let from = Context(rawValue: contexts & 3),
+            let to = Context(rawValue: contexts >> 2 & 3),
             vcpu <= UInt64(UInt16.max), number <= UInt64(UInt32.max)
         else { throw malformed("an impossible site") }
-        site.vcpu = UInt16(vcpu)
-        site.number = UInt32(number)
+        site.kind = known
+        site.from = from
+        site.to = to
+        site.pageKnown = contexts & 16 != 0
+        site.packed = number << 32 | vcpu << 16 | UInt64(kind) << 8 | UInt64(contexts)
         return predictor.define(site)
     }
 
@@ -200,8 +206,7 @@ struct ChunkDecoder {
     ) throws(TraceError) {
         guard event < events else { throw malformed("more events than the header says") }
         let site = predictor.sites[number]
-        // Checked when the site was defined.
-        let kind = EventKind(rawValue: site.kind) ?? .syscall
+        let kind = site.kind
         let asynchronous = Chunk.isAsynchronous(kind)
         let before = predictor.cpus[cpu]
         let node = UInt32(truncatingIfNeeded: number) &<< 1
@@ -212,15 +217,15 @@ struct ChunkDecoder {
         e.vcpu = site.vcpu
         e.kind = kind
         e.number = site.number
-        e.from = Context(rawValue: site.contexts & 3) ?? .hostKernel
-        e.to = Context(rawValue: site.contexts &>> 2 & 3) ?? .hostKernel
+        e.from = site.from
+        e.to = site.to
         (e.cycle, e.instruction) = readCounters(slot, before, misses)
         readLanes(slot, misses, &e)
         if misses & Miss.error != 0 {
             slot.pointee.error = UInt32(truncatingIfNeeded: self[.errors].pointee.varint())
         }
         e.errorCode = slot.pointee.error
-        e.sharedPageKnown = site.contexts & 16 != 0
+        e.sharedPageKnown = site.pageKnown
         try readShared(slot, misses, e)
         e.rip = site.rip
         if asynchronous {
@@ -232,21 +237,11 @@ struct ChunkDecoder {
         event &+= 1
         e.digestKnown = e.sequence & Format.digestMask == Format.digestMask || event == events
         e.digest = e.digestKnown ? self[.digests].pointee.word() : 0
-        if misses != 0 || e.digestKnown { try checkEvent(misses) }
+        if misses != 0 || e.digestKnown { try checkColumns() }
         if Chunk.mayReturn(kind) {
             predictor.push(e.sequence, site: number, cpu: cpu, before: before)
         }
         predictor.cpus[cpu].shift(node)
-    }
-
-    @inline(never)
-    private func checkEvent(_ misses: UInt8) throws(TraceError) {
-        try check(
-            .misses, .cpus, .nodes, .cycles, .instructions, .errors, .rips, .digests, .laneMisses)
-        if misses & Miss.lanes != 0 {
-            try check(
-                .argument0, .argument1, .argument2, .argument3, .argument4, .argument5, .cr2, .rsp)
-        }
     }
 
     @inline(__always)
@@ -384,9 +379,7 @@ struct ChunkDecoder {
         } else {
             slot.pointee.result.last = back.result
         }
-        if misses != 0 {
-            try check(.misses, .cpus, .nodes, .references, .cycles, .instructions, .results)
-        }
+        if misses != 0 { try checkColumns() }
         predictor.returned(cpu, node, entry)
     }
 
@@ -419,7 +412,7 @@ struct ChunkDecoder {
     private mutating func readBytes(
         _ column: UnsafeMutablePointer<ColumnReader>, limit: Int
     ) throws(TraceError) -> [UInt8] {
-        try check(.misses, .cpus, .nodes)
+        try checkColumns()
         let count = column.pointee.varint()
         guard count <= UInt64(limit) else { throw malformed("\(count) bytes in one record") }
         let bytes = column.pointee.bytes(Int(count))

@@ -6,10 +6,13 @@ struct ChunkEncoder {
     private let columns: UnsafeMutablePointer<Column>
     private let sharedSize: Int
     private let hasTail: Bool
+    private let eventLimit: Int
 
     /// Sequence number of the chunk's first event.
     private(set) var firstSequence: UInt64 = 0
     private(set) var events = 0
+    /// Returns added since the trace's start.
+    private(set) var returns: UInt64 = 0
     private(set) var records = 0
     /// Machine time of the first record.
     private(set) var firstCycle: UInt64 = 0
@@ -17,8 +20,10 @@ struct ChunkEncoder {
     private var lastDigest: UInt64 = 0
     private var lastDigestStored = true
 
-    init(sharedSize: Int) {
+    init(sharedSize: Int, eventLimit: Int) {
         precondition(sharedSize >= 0 && sharedSize <= Chunk.sharedLimit)
+        precondition(eventLimit >= 1 && eventLimit <= Chunk.eventLimit)
+        self.eventLimit = eventLimit
         self.sharedSize = sharedSize
         hasTail = sharedSize % 8 != 0
         predictor = Predictor(sharedSize: sharedSize)
@@ -52,9 +57,9 @@ struct ChunkEncoder {
         columns.deallocate()
     }
 
-    /// Begins the next chunk, whose first event will have this sequence number.
-    mutating func reset(firstSequence: UInt64) {
-        self.firstSequence = firstSequence
+    /// Begins the next chunk.
+    mutating func reset() {
+        firstSequence = nextSequence
         events = 0
         records = 0
         firstCycle = 0
@@ -69,53 +74,54 @@ struct ChunkEncoder {
 
     /// Bytes of all columns, as they would be compressed.
     var rawSize: Int {
-        ColumnID.allCases.reduce(4 * ColumnID.allCases.count) { $0 + columns[$1.rawValue].count }
+        var size = 4 * ColumnID.count
+        for i in 0..<ColumnID.count { size &+= columns[i].count }
+        return size
     }
 
     /// Whether the chunk has to be closed before the next record.
     @inline(__always)
-    func isFull(eventLimit: Int) -> Bool {
+    var isFull: Bool {
         if events >= eventLimit || records >= Chunk.recordLimit { return true }
         return records & 63 == 0 && rawSize >= Chunk.byteLimit
     }
+
+    /// Sequence number of the next event.
+    @inline(__always)
+    var nextSequence: UInt64 { firstSequence &+ UInt64(truncatingIfNeeded: events) }
 
     // MARK: Events
 
     /// Adds an event; `page` is its VCPU's shared page, `sharedSize` bytes, as it is now.
     mutating func add(_ event: UnsafePointer<Event>, page: UnsafeRawPointer?) {
-        let e = event.pointee
-        var misses = switchCPU(e.cpu, cycle: e.cycle)
-        let asynchronous = Chunk.isAsynchronous(e.kind)
-        var site = Site()
-        site.rip = asynchronous ? 0 : e.rip
-        site.number = e.number
-        site.vcpu = e.vcpu
-        site.kind = e.kind.rawValue
-        site.contexts = e.from.rawValue | e.to.rawValue &<< 2 | (page != nil ? 1 &<< 4 : 0)
+        var misses = switchCPU(event.pointee.cpu, cycle: event.pointee.cycle)
+        let site = Site(event, pageKnown: page != nil)
         let before = predictor.cpus[cpu]
         let number = code(site, predictor.predictedNode(before), &misses)
         let node = UInt32(truncatingIfNeeded: number) &<< 1
         predictor.learn(node, after: before)
         let slot = predictor.slot(before.last, node)
-        misses |= codeCounters(slot, before, e.cycle, e.instruction)
+        misses |= codeCounters(
+            slot, before, event.pointee.cycle, event.pointee.instruction)
         misses |= codeLanes(slot, event)
-        if e.errorCode != slot.pointee.error {
+        if event.pointee.errorCode != slot.pointee.error {
             misses |= Miss.error
-            self[.errors].pointee.varint(UInt64(e.errorCode))
-            slot.pointee.error = e.errorCode
+            self[.errors].pointee.varint(UInt64(event.pointee.errorCode))
+            slot.pointee.error = event.pointee.errorCode
         }
-        if let page { misses |= codeShared(slot, e.vcpu, page) }
-        if asynchronous && e.rip != slot.pointee.rip {
+        if let page { misses |= codeShared(slot, site.vcpu, page) }
+        if Chunk.isAsynchronous(site.kind) && event.pointee.rip != slot.pointee.rip {
             misses |= Miss.rip
-            self[.rips].pointee.zigzag(e.rip &- slot.pointee.rip)
-            slot.pointee.rip = e.rip
+            self[.rips].pointee.zigzag(event.pointee.rip &- slot.pointee.rip)
+            slot.pointee.rip = event.pointee.rip
         }
         self[.misses].pointee.byte(misses)
-        lastDigestStored = e.sequence & Format.digestMask == Format.digestMask
-        if lastDigestStored { self[.digests].pointee.word(e.digest) }
-        lastDigest = e.digest
-        if Chunk.mayReturn(e.kind) {
-            predictor.push(e.sequence, site: number, cpu: cpu, before: before)
+        let sequence = event.pointee.sequence
+        lastDigest = event.pointee.digest
+        lastDigestStored = sequence & Format.digestMask == Format.digestMask
+        if lastDigestStored { self[.digests].pointee.word(lastDigest) }
+        if Chunk.mayReturn(site.kind) {
+            predictor.push(sequence, site: number, cpu: cpu, before: before)
         }
         predictor.cpus[cpu].shift(node)
         events &+= 1
@@ -146,8 +152,8 @@ struct ChunkEncoder {
         self[.nodes].pointee.varint(NodeCode.newSite)
         let previous = predictor.sites[predictor.siteCount].rip
         let column = self[.sites]
-        column.pointee.byte(site.kind)
-        column.pointee.byte(site.contexts)
+        column.pointee.byte(site.kind.rawValue)
+        column.pointee.byte(Site.contexts(site.from, site.to, site.pageKnown))
         column.pointee.varint(UInt64(site.vcpu))
         column.pointee.varint(UInt64(site.number))
         column.pointee.zigzag(site.rip &- previous)
@@ -191,7 +197,9 @@ struct ChunkEncoder {
         let predicted = slot.pointee.lanes &+ slot.pointee.strides
         slot.pointee.lanes = actual
         let difference = actual &- predicted
-        if difference == SIMD8<UInt64>() { return 0 }
+        let half = difference.lowHalf | difference.highHalf
+        let quarter = half.lowHalf | half.highHalf
+        if quarter[0] | quarter[1] == 0 { return 0 }
         codeLaneMisses(slot, difference)
         return Miss.lanes
     }
@@ -221,6 +229,20 @@ struct ChunkEncoder {
     ) -> UInt8 {
         let words = predictor.pageWords
         let known = predictor.pages + Int(vcpu & 255) &* words
+        if slot.pointee.shared.count == 0 && !hasTail {
+            var different: UInt64 = 0
+            for i in 0..<words { different |= page.load(UInt64.self, at: i &* 8) ^ known[i] }
+            if different == 0 { return 0 }
+        }
+        return codeChanges(slot, known, page)
+    }
+
+    @inline(never)
+    private mutating func codeChanges(
+        _ slot: UnsafeMutablePointer<Slot>, _ known: UnsafeMutablePointer<UInt64>,
+        _ page: UnsafeRawPointer
+    ) -> UInt8 {
+        let words = predictor.pageWords
         var found = SharedPrediction()
         var count = 0
         var i = 0
@@ -236,7 +258,6 @@ struct ChunkEncoder {
             i &+= 1
         }
         found.count = count
-        if count == 0 && slot.pointee.shared.count == 0 { return 0 }
         if count <= SharedPrediction.capacity && found == slot.pointee.shared {
             for k in 0..<count { known[Int(found.words[k])] &+= found.differences[k] }
             return 0
@@ -282,6 +303,7 @@ struct ChunkEncoder {
 
     /// Adds a return from an event of this or an earlier chunk.
     mutating func add(_ back: EventReturn) {
+        returns &+= 1
         var misses = switchCPU(back.cpu, cycle: back.cycle)
         let before = predictor.cpus[cpu]
         if predictor.predictedNode(before) & 1 == 0 {
@@ -290,7 +312,7 @@ struct ChunkEncoder {
         }
         if predictor.top(cpu: cpu) != back.event {
             misses |= Miss.reference
-            self[.references].pointee.varint(firstSequence &+ UInt64(events) &- back.event)
+            self[.references].pointee.varint(nextSequence &- back.event)
         }
         let entry = predictor.take(back.event, cpu: cpu)
         let site = entry?.site ?? 0
@@ -372,9 +394,7 @@ extension Predictor {
     /// what it interrupted goes on.
     @inline(__always)
     func returned(_ cpu: Int, _ node: UInt32, _ entry: OpenEvent?) {
-        if let entry,
-            Chunk.isAsynchronous(EventKind(rawValue: sites[Int(entry.site)].kind) ?? .syscall)
-        {
+        if let entry, Chunk.isAsynchronous(sites[Int(entry.site)].kind) {
             cpus[cpu].last = entry.last
             cpus[cpu].second = entry.second
             cpus[cpu].third = entry.third

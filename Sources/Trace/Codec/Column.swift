@@ -35,6 +35,8 @@ enum ColumnID: Int, CaseIterable {
     case digests
     case console
     case inputs
+
+    static let count = 23
 }
 
 /// A growing byte buffer with varint stores. The owner calls `reserve` before a record; single
@@ -74,7 +76,7 @@ struct Column {
         count &+= 1
     }
 
-    /// LEB128: seven bits a byte, lowest first, the top bit says that more follow; at most 10 bytes.
+    /// LEB128: seven bits a byte, lowest first, the top bit says that more follow; at most 10.
     @inline(__always)
     mutating func varint(_ value: UInt64) {
         var rest = value

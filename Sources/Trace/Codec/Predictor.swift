@@ -1,3 +1,5 @@
+import Glibc
+
 /// What encoder and decoder of a chunk both know, and how they foretell the next record from it.
 ///
 /// Events repeat: the same system call from the same place after the same event, after the same
@@ -20,6 +22,8 @@ struct Predictor {
     let cpus: UnsafeMutablePointer<CPUHistory>
     private let open: UnsafeMutablePointer<OpenEvent>
     private let slots: UnsafeMutablePointer<Slot>
+    /// Which pair of nodes, in which generation, each slot is of.
+    private let slotTags: UnsafeMutablePointer<UInt64>
     private let byThree: UnsafeMutablePointer<UInt64>
     private let byOne: UnsafeMutablePointer<UInt64>
     let pages: UnsafeMutablePointer<UInt64>
@@ -38,14 +42,14 @@ struct Predictor {
 
     init(sharedSize: Int) {
         pageWords = (sharedSize + 7) / 8
+        // What is not zeroed here is written before it is read: a site when it is defined, a slot
+        // when it begins, an open event when it is pushed. So a short chunk touches little memory.
         sites = .allocate(capacity: Self.siteLimit + 1)
-        sites.initialize(repeating: Site(), count: Self.siteLimit + 1)
         siteTable = Self.zeroed(1 << Self.siteTableBits)
         cpus = .allocate(capacity: Self.cpuCount)
         open = .allocate(capacity: Self.cpuCount * Self.openDepth)
-        open.initialize(repeating: OpenEvent(), count: Self.cpuCount * Self.openDepth)
         slots = .allocate(capacity: 1 << Self.slotBits)
-        slots.initialize(repeating: Slot(), count: 1 << Self.slotBits)
+        slotTags = Self.zeroed(1 << Self.slotBits)
         byThree = Self.zeroed(1 << Self.nodeBits)
         byOne = Self.zeroed(1 << Self.nodeBits)
         pages = Self.zeroed(max(1, Self.pageCount * pageWords))
@@ -53,20 +57,20 @@ struct Predictor {
     }
 
     private static func zeroed(_ count: Int) -> UnsafeMutablePointer<UInt64> {
-        let words = UnsafeMutablePointer<UInt64>.allocate(capacity: count)
-        words.initialize(repeating: 0, count: count)
-        return words
+        guard let words = calloc(count, 8) else { fatalError("out of memory") }
+        return words.bindMemory(to: UInt64.self, capacity: count)
     }
 
     func deallocate() {
         sites.deallocate()
-        siteTable.deallocate()
+        free(siteTable)
         cpus.deallocate()
         open.deallocate()
         slots.deallocate()
-        byThree.deallocate()
-        byOne.deallocate()
-        pages.deallocate()
+        free(slotTags)
+        free(byThree)
+        free(byOne)
+        free(pages)
     }
 
     /// Begins a chunk.
@@ -144,9 +148,12 @@ struct Predictor {
     func slot(_ last: UInt32, _ node: UInt32) -> UnsafeMutablePointer<Slot> {
         let number = Int(Self.hash(last, node, 1) &>> (64 &- Self.slotBits))
         let slot = slots + number
-        // Nodes are below 2^16 (siteLimit), so the pair and the generation's low half identify it.
+        // Nodes are below 2^16 (siteLimit).
         let tag = generation &<< 32 | UInt64(last) &<< 16 | UInt64(node)
-        if slot.pointee.tag != tag { begin(slot, tag, node) }
+        if slotTags[number] != tag {
+            slotTags[number] = tag
+            begin(slot, node)
+        }
         if node & 1 == 0 {
             sites[Int(node &>> 1)].slot = Int32(truncatingIfNeeded: number)
         } else {
@@ -156,7 +163,7 @@ struct Predictor {
     }
 
     @inline(never)
-    private func begin(_ slot: UnsafeMutablePointer<Slot>, _ tag: UInt64, _ node: UInt32) {
+    private func begin(_ slot: UnsafeMutablePointer<Slot>, _ node: UInt32) {
         let site = sites[Int(node &>> 1)]
         let recent = Int(node & 1 == 0 ? site.slot : site.returnSlot)
         // The recent one's place may since have been given to another pair: still no harm, it is
@@ -166,7 +173,6 @@ struct Predictor {
         } else {
             slot.pointee = Slot()
         }
-        slot.pointee.tag = tag
     }
 
     // MARK: Events whose return has not come
@@ -214,21 +220,41 @@ struct Predictor {
     }
 }
 
-/// What identifies a kind of event.
+/// What identifies a kind of event, and what follows from that.
 struct Site {
     var rip: UInt64 = 0
-    var number: UInt32 = 0
-    var vcpu: UInt16 = 0
-    var kind: UInt8 = 0
-    /// Bits 0-1 the context left, 2-3 the one entered, 4 shared page known.
-    var contexts: UInt8 = 0
+    /// Number, VCPU, kind and contexts in one word, highest first.
+    var packed: UInt64 = 0
     /// Most recent slot of an event here and of a return from here, -1 for none.
     var slot: Int32 = -1
     var returnSlot: Int32 = -1
+    var kind: EventKind = .syscall
+    var from: Context = .hostKernel
+    var to: Context = .hostKernel
+    var pageKnown = false
+
+    init() {}
 
     @inline(__always)
-    var packed: UInt64 {
-        UInt64(number) &<< 32 | UInt64(vcpu) &<< 16 | UInt64(kind) &<< 8 | UInt64(contexts)
+    init(_ event: UnsafePointer<Event>, pageKnown: Bool) {
+        kind = event.pointee.kind
+        from = event.pointee.from
+        to = event.pointee.to
+        self.pageKnown = pageKnown
+        rip = Chunk.isAsynchronous(kind) ? 0 : event.pointee.rip
+        let contexts = Self.contexts(from, to, pageKnown)
+        packed =
+            UInt64(event.pointee.number) &<< 32 | UInt64(event.pointee.vcpu) &<< 16
+            | UInt64(kind.rawValue) &<< 8 | UInt64(contexts)
+    }
+
+    var number: UInt32 { UInt32(truncatingIfNeeded: packed &>> 32) }
+    var vcpu: UInt16 { UInt16(truncatingIfNeeded: packed &>> 16) }
+
+    /// Bits 0-1 the context left, 2-3 the one entered, 4 whether the shared page is known.
+    @inline(__always)
+    static func contexts(_ from: Context, _ to: Context, _ pageKnown: Bool) -> UInt8 {
+        from.rawValue | to.rawValue &<< 2 | (pageKnown ? 1 &<< 4 : 0)
     }
 
     @inline(__always)
@@ -271,7 +297,6 @@ struct OpenEvent {
 
 /// The numbers last seen at a node after a node.
 struct Slot {
-    var tag: UInt64 = 0
     /// Differences since the CPU's last record. Of two in turn that differ from what is foretold,
     /// the second must equal the first to be foretold from then on: one interruption does not
     /// spoil a steady figure.

@@ -4,22 +4,30 @@
 /// A cursor belongs to one thread; a reader can have many.
 public final class TraceCursor {
     private let reader: TraceReader
-    private var decoder: UnsafeMutablePointer<ChunkDecoder>?
+    /// What the reading of a record touches, apart from the class so that it costs no exclusivity
+    /// checks.
+    private struct State {
+        /// Nil until the first chunk is begun.
+        var decoder: UnsafeMutablePointer<ChunkDecoder>?
+        var inChunk = false
+        /// The last page of each VCPU (by its low eight bits), and whose it is.
+        var pages: UnsafeMutableRawPointer?
+        var owners: UnsafeMutablePointer<UInt16>?
+        /// The page of the last event's VCPU before it.
+        var before: UnsafeMutableRawPointer?
+    }
+    private let state: UnsafeMutablePointer<State>
     private var decoderSharedSize = -1
     private let room: UnsafeMutablePointer<ChunkDecoder.Room>
     /// The chunk that comes after the one being read.
     private var nextChunk: Int
-    private var inChunk = false
     private var failure: TraceError?
-
-    /// The last page of each VCPU (by its low eight bits) and the page before the last event's.
-    private var pages: UnsafeMutableRawPointer?
-    private var owners = [UInt16](repeating: 0, count: Predictor.pageCount)
-    private var before: UnsafeMutableRawPointer?
 
     init(_ reader: TraceReader, chunk: Int) {
         self.reader = reader
         nextChunk = chunk
+        state = .allocate(capacity: 1)
+        state.initialize(to: State())
         room = .allocate(capacity: 1)
         room.initialize(to: ChunkDecoder.Room())
     }
@@ -28,16 +36,16 @@ public final class TraceCursor {
         dropDecoder()
         room.deinitialize(count: 1)
         room.deallocate()
+        state.deallocate()
     }
 
     private func dropDecoder() {
-        decoder?.pointee.deallocate()
-        decoder?.deallocate()
-        pages?.deallocate()
-        before?.deallocate()
-        decoder = nil
-        pages = nil
-        before = nil
+        state.pointee.decoder?.pointee.deallocate()
+        state.pointee.decoder?.deallocate()
+        state.pointee.pages?.deallocate()
+        state.pointee.owners?.deallocate()
+        state.pointee.before?.deallocate()
+        state.pointee = State()
     }
 
     // MARK: What was read
@@ -52,20 +60,22 @@ public final class TraceCursor {
     /// The shared page at the event just read, empty if it is not known. Valid until the next
     /// record is read.
     public var sharedPage: UnsafeRawBufferPointer {
-        decoder?.pointee.page ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        state.pointee.decoder?.pointee.page ?? UnsafeRawBufferPointer(start: nil, count: 0)
     }
 
     /// The runs of bytes of the shared page that differ from those at the last event with the same
     /// VCPU that this cursor read (from zeros at the first). Runs less than four bytes apart are
     /// joined.
     public func sharedChanges() -> [SharedChange] {
-        guard let before, let now = sharedPage.baseAddress else { return [] }
+        guard let before = state.pointee.before, let now = sharedPage.baseAddress else { return [] }
         return SharedChange.between(before, now, count: sharedPage.count)
     }
 
     /// Sequence number of the next event.
     public var nextSequence: UInt64 {
-        if inChunk, let decoder { return decoder.pointee.nextSequence }
+        if state.pointee.inChunk, let decoder = state.pointee.decoder {
+            return decoder.pointee.nextSequence
+        }
         let chunks = reader.chunks
         return nextChunk < chunks.count ? chunks[nextChunk].firstSequence : reader.eventCount
     }
@@ -75,24 +85,33 @@ public final class TraceCursor {
     /// Reads the next record and says what it is; nil after the last. After an error every further
     /// call throws it again.
     public func next() throws(TraceError) -> RecordKind? {
-        if let failure { throw failure }
-        do throws(TraceError) {
-            while true {
-                if inChunk, let decoder {
+        while true {
+            if state.pointee.inChunk, let decoder = state.pointee.decoder {
+                do throws(TraceError) {
                     if let kind = try decoder.pointee.next(room) {
                         if kind == .event { keepPage() }
                         return kind
                     }
-                    inChunk = false
-                }
-                if nextChunk >= reader.chunkCount { return nil }
-                try begin(nextChunk)
-                nextChunk += 1
+                } catch { try fail(error) }
+                state.pointee.inChunk = false
             }
-        } catch {
-            failure = error
-            throw error
+            if try !beginNext() { return nil }
         }
+    }
+
+    private func fail(_ error: TraceError) throws(TraceError) {
+        failure = error
+        state.pointee.inChunk = false
+        throw error
+    }
+
+    /// Stands before the next chunk's first record; false if there is none.
+    private func beginNext() throws(TraceError) -> Bool {
+        if let failure { throw failure }
+        if nextChunk >= reader.chunkCount { return false }
+        do throws(TraceError) { try begin(nextChunk) } catch { try fail(error) }
+        nextChunk += 1
+        return true
     }
 
     /// Goes to the place right after the event before `sequence`. False if the trace does not
@@ -100,12 +119,12 @@ public final class TraceCursor {
     public func seek(toEvent sequence: UInt64) throws(TraceError) -> Bool {
         guard let chunk = reader.chunk(of: sequence) else {
             nextChunk = reader.chunkCount
-            inChunk = false
+            state.pointee.inChunk = false
             return sequence == reader.eventCount
         }
         failure = nil
         nextChunk = chunk
-        inChunk = false
+        state.pointee.inChunk = false
         while nextSequence < sequence {
             if try next() == nil { return false }
         }
@@ -131,38 +150,45 @@ public final class TraceCursor {
             } catch { failed = error }
         }
         if let failed { throw failed }
-        inChunk = true
+        state.pointee.inChunk = true
     }
 
     private func prepare(sharedSize: Int) -> UnsafeMutablePointer<ChunkDecoder> {
-        if let decoder, decoderSharedSize == sharedSize { return decoder }
+        if let decoder = state.pointee.decoder, decoderSharedSize == sharedSize { return decoder }
         dropDecoder()
         let made = UnsafeMutablePointer<ChunkDecoder>.allocate(capacity: 1)
         made.initialize(to: ChunkDecoder(sharedSize: sharedSize))
-        decoder = made
         decoderSharedSize = sharedSize
         let size = max(1, sharedSize)
         let all = UnsafeMutableRawPointer.allocate(
             byteCount: size * Predictor.pageCount, alignment: 8)
         all.initializeMemory(as: UInt8.self, repeating: 0, count: size * Predictor.pageCount)
-        pages = all
-        before = .allocate(byteCount: size, alignment: 8)
+        let owners = UnsafeMutablePointer<UInt16>.allocate(capacity: Predictor.pageCount)
+        owners.initialize(repeating: 0, count: Predictor.pageCount)
+        state.pointee.decoder = made
+        state.pointee.pages = all
+        state.pointee.owners = owners
+        state.pointee.before = .allocate(byteCount: size, alignment: 8)
         return made
     }
 
     /// Keeps the page before the event just read, for `sharedChanges`, and the page now.
+    @inline(__always)
     private func keepPage() {
-        guard let pages, let before, let now = sharedPage.baseAddress else { return }
+        let now = state.pointee.decoder?.pointee.page
+        guard let now, let start = now.baseAddress, let pages = state.pointee.pages,
+            let before = state.pointee.before, let owners = state.pointee.owners
+        else { return }
         let vcpu = room.pointee.event.vcpu
         let slot = Int(vcpu & 255)
-        let last = pages + slot * sharedPage.count
+        let last = pages + slot &* now.count
         if owners[slot] == vcpu {
-            before.copyMemory(from: last, byteCount: sharedPage.count)
+            before.copyMemory(from: last, byteCount: now.count)
         } else {
-            before.initializeMemory(as: UInt8.self, repeating: 0, count: sharedPage.count)
+            before.initializeMemory(as: UInt8.self, repeating: 0, count: now.count)
             owners[slot] = vcpu
         }
-        last.copyMemory(from: now, byteCount: sharedPage.count)
+        last.copyMemory(from: start, byteCount: now.count)
     }
 }
 

@@ -27,10 +27,12 @@ public final class TraceWriter {
     private var consoleCPU: UInt8 = 0
     private var consoleCycle: UInt64 = 0
     private var failure: TraceError?
-    private var returns: UInt64 = 0
+    /// Whether `failure` is set or console bytes wait. Apart, so that an event costs no exclusivity
+    /// checks.
+    private let held: UnsafeMutablePointer<Bool>
 
     /// Sequence number that the next event must have.
-    public private(set) var nextSequence: UInt64 = 0
+    public var nextSequence: UInt64 { encoder.pointee.nextSequence }
     /// Bytes of the chunks written so far: compressed events, returns, console output and inputs.
     public private(set) var eventBytes: UInt64 = 0
 
@@ -58,11 +60,14 @@ public final class TraceWriter {
     private init(
         _ sink: ByteSink, _ metadata: TraceMetadata, _ options: TraceWriterOptions
     ) throws(TraceError) {
-        precondition(options.eventsPerChunk >= 1 && options.eventsPerChunk <= Chunk.eventLimit)
         self.sink = sink
         self.options = options
         encoder = .allocate(capacity: 1)
-        encoder.initialize(to: ChunkEncoder(sharedSize: options.sharedSize))
+        encoder.initialize(
+            to: ChunkEncoder(
+                sharedSize: options.sharedSize, eventLimit: options.eventsPerChunk))
+        held = .allocate(capacity: 1)
+        held.initialize(to: false)
         consoleBytes.reserveCapacity(Chunk.consoleLimit)
         try put(FileHeader.bytes())
         try putBlock(BlockType.metadata, metadata.payload())
@@ -73,6 +78,7 @@ public final class TraceWriter {
         try? sink.close()
         encoder.pointee.deallocate()
         encoder.deallocate()
+        held.deallocate()
     }
 
     /// What was written, of a writer to memory.
@@ -99,7 +105,6 @@ public final class TraceWriter {
         try prepare()
         precondition(event.pointee.sequence == nextSequence, "events are numbered without gaps")
         encoder.pointee.add(event, page: options.sharedSize > 0 ? sharedPage : nil)
-        nextSequence &+= 1
     }
 
     /// Adds the return from an event that was appended before.
@@ -108,7 +113,6 @@ public final class TraceWriter {
         try prepare()
         precondition(back.event < nextSequence, "a return follows its event")
         encoder.pointee.add(back)
-        returns &+= 1
     }
 
     /// Adds a byte that left the serial port. Bytes with nothing between them become one record
@@ -125,6 +129,7 @@ public final class TraceWriter {
             consoleCycle = cycle
         }
         consoleBytes.append(byte)
+        held.pointee = true
     }
 
     /// Adds an input; at most 64 KiB of bytes.
@@ -172,7 +177,7 @@ public final class TraceWriter {
         try flush()
         var outcome = outcome
         outcome.events = nextSequence
-        outcome.returns = returns
+        outcome.returns = encoder.pointee.returns
         try putBlock(BlockType.outcome, outcome.payload())
         let place = sink.count
         try putBlock(BlockType.index, IndexEntry.payload(index), indexed: false)
@@ -182,6 +187,7 @@ public final class TraceWriter {
         end.append(UInt64(0))
         try putBlock(BlockType.end, end.bytes, indexed: false)
         failure = .closed
+        held.pointee = true
         try sink.close()
     }
 
@@ -189,14 +195,14 @@ public final class TraceWriter {
 
     @inline(__always)
     private func prepare() throws(TraceError) {
-        if failure != nil || !consoleBytes.isEmpty { try slowPrepare() }
-        if encoder.pointee.isFull(eventLimit: options.eventsPerChunk) { try writeChunk() }
+        if held.pointee { try slowPrepare() }
+        if encoder.pointee.isFull { try writeChunk() }
     }
 
     @inline(never)
     private func slowPrepare() throws(TraceError) {
         try check()
-        if encoder.pointee.isFull(eventLimit: options.eventsPerChunk) { try writeChunk() }
+        if encoder.pointee.isFull { try writeChunk() }
         flushConsole()
     }
 
@@ -210,6 +216,7 @@ public final class TraceWriter {
             encoder.pointee.add(console: $0, cpu: consoleCPU, cycle: consoleCycle)
         }
         consoleBytes.removeAll(keepingCapacity: true)
+        held.pointee = false
     }
 
     private func writeChunk() throws(TraceError) {
@@ -220,14 +227,14 @@ public final class TraceWriter {
             firstSequence: encoder.pointee.firstSequence, events: UInt32(encoder.pointee.events),
             records: UInt32(encoder.pointee.records), cycle: encoder.pointee.firstCycle,
             rawSize: UInt32(size), sharedSize: UInt16(options.sharedSize),
-            columns: UInt16(ColumnID.allCases.count))
+            columns: UInt16(ColumnID.count))
         index.append(
             IndexEntry(
                 offset: sink.count, type: BlockType.chunk, events: header.events,
                 sequence: header.firstSequence, cycle: header.cycle))
         var fixed = [UInt8](repeating: 0, count: Format.chunkHeaderSize)
         fixed.withUnsafeMutableBytes { header.write($0.baseAddress!) }
-        encoder.pointee.reset(firstSequence: nextSequence)
+        encoder.pointee.reset()
         let before = sink.count
         var failed: TraceError?
         raw.withUnsafeBytes { bytes in
@@ -334,6 +341,7 @@ public final class TraceWriter {
 
     private func fail(_ error: TraceError) throws(TraceError) {
         failure = error
+        held.pointee = true
         sink.cutToLastWholeWrite()
         throw error
     }

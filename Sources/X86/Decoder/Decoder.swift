@@ -30,8 +30,8 @@ enum PrefixClass {
     /// REX in 64-bit mode; an opcode elsewhere.
     static let rex: UInt8 = 6
 
-    /// By byte; never freed, immutable.
-    nonisolated(unsafe) static let table: UnsafePointer<UInt8> = {
+    /// The classes by byte; never freed.
+    static func makeTable() -> UnsafePointer<UInt8> {
         let table = UnsafeMutablePointer<UInt8>.allocate(capacity: 256)
         table.initialize(repeating: opcode, count: 256)
         for byte in [0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65] { table[byte] = segment }
@@ -42,7 +42,7 @@ enum PrefixClass {
         table[0xF3] = repeated
         for byte in 0x40...0x4F { table[byte] = rex }
         return UnsafePointer(table)
-    }()
+    }
 }
 
 /// The decoder's working state: a cursor over the bytes and what the prefixes said.
@@ -98,7 +98,7 @@ struct DecodeState {
 
     mutating func decode(into i: inout Instruction) -> DecodeFailure? {
         let tables = LookupTables.shared
-        if let failure = readPrefixes() { return failure }
+        if let failure = readPrefixes(tables.prefixClasses) { return failure }
         var map = 0
         if opcode == 0x0F {
             guard has(1) else { return shortage }
@@ -145,8 +145,7 @@ struct DecodeState {
 
     /// Reads up to the first opcode byte. REX counts only directly before it.
     @inline(__always)
-    private mutating func readPrefixes() -> DecodeFailure? {
-        let classes = PrefixClass.table
+    private mutating func readPrefixes(_ classes: UnsafePointer<UInt8>) -> DecodeFailure? {
         while true {
             guard has(1) else { return shortage }
             let byte = bytes[position]

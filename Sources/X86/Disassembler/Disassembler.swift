@@ -20,7 +20,7 @@ struct Disassembler {
         let i = instruction
         var text = prefixes() + OpcodeTable.name(i)
         var separator = " "
-        let specs = LookupTables.shared.table[Int(i.row)].operands
+        let specs = LookupTables.table[Int(i.row)].operands
         for (index, spec) in specs.enumerated() where !spec.hidden {
             text += separator + operand(index, spec)
             separator = ", "

@@ -38,6 +38,7 @@ struct OpcodeEntry {
     var shape: Shape
 }
 
+/// Never freed: immutable for the life of the process, so the pointers may be shared.
 struct LookupTables: @unchecked Sendable {
     /// Slot contents where no row applies.
     static let noRow: UInt16 = 0xFFFF
@@ -46,14 +47,17 @@ struct LookupTables: @unchecked Sendable {
     let entries: UnsafePointer<OpcodeEntry>
     let slots: UnsafePointer<UInt16>
     let rows: UnsafePointer<DecodeRow>
-    /// All rows with their names, in the same order.
-    let table: [OpcodeRow]
+    /// `PrefixClass` by byte.
+    let prefixClasses: UnsafePointer<UInt8>
 
-    /// Never freed: immutable for the life of the process, so the pointers may be shared.
     static let shared = LookupTables()
 
+    /// All rows with their names, in the order of `rows`; apart, so that the decoder handles only
+    /// plain pointers.
+    static let table = RowParser.parseAll()
+
     private init() {
-        table = RowParser.parseAll()
+        let table = LookupTables.table
         let mnemonics = Dictionary(
             uniqueKeysWithValues: Mnemonic.allCases.map { ("\($0)", $0) })
         let rows = UnsafeMutablePointer<DecodeRow>.allocate(capacity: table.count)
@@ -73,6 +77,7 @@ struct LookupTables: @unchecked Sendable {
         let slots = UnsafeMutablePointer<UInt16>.allocate(capacity: builder.slots.count)
         slots.initialize(from: builder.slots, count: builder.slots.count)
         self.slots = UnsafePointer(slots)
+        prefixClasses = PrefixClass.makeTable()
     }
 
     private static func compact(_ row: OpcodeRow, _ mnemonic: Mnemonic) -> DecodeRow {

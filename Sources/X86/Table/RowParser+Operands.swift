@@ -83,8 +83,11 @@ extension RowParser {
         }
     }
 
+    private static let costClasses = Dictionary(
+        uniqueKeysWithValues: CostClass.allCases.map { ("\($0)", $0) })
+
     private static func costClass(_ name: Substring, _ row: OpcodeRow) -> CostClass {
-        guard let cost = CostClass.allCases.first(where: { "\($0)" == name }) else {
+        guard let cost = costClasses[String(name)] else {
             preconditionFailure("opcode table: cost class \(name) in \(row.source)")
         }
         return cost

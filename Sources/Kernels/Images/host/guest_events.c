@@ -8,11 +8,27 @@
 #include "vcpu.h"
 
 #define FAULT_LIMIT 1000 /* of the same page fault without progress */
+#define NOTABLE_RUN 8    /* of the same page fault, worth a word in a later reason */
 
 static void set_context(struct vcpu *vcpu, struct guest_frame *frame)
 {
     frame->cs = vcpu->kernel_mode ? GUEST_KERNEL_CS : USER_CS;
     frame->ss = vcpu->kernel_mode ? GUEST_KERNEL_DS : USER_DS;
+}
+
+/* A run of the same page fault before it is how a handler that faults itself looks. */
+[[noreturn]] static void double_fault(struct vcpu *vcpu, const struct guest_frame *frame,
+                                      u64 vector, u64 failed)
+{
+    const struct guest_cpu *cpu = vcpu->cpu;
+    char before[96] = "";
+    if (cpu->run_count >= NOTABLE_RUN)
+        format(before, sizeof before, ", after %u page faults in a row for %x at rip %x",
+               cpu->run_count, cpu->run_address, cpu->run_rip);
+    guest_kill(vcpu, "double fault: cannot store the frame of vector %u (%s) at %x on its kernel "
+                     "stack; rip %x, rsp %x%s", vector,
+               vector == FRAME_VECTOR_SYSCALL ? "system call" : vector_name(vector), failed,
+               frame->rip, frame->rsp, before);
 }
 
 /* The frame goes where the guest says its stack is, through the guest's tables: an RSP that points
@@ -34,10 +50,7 @@ void guest_reflect(struct vcpu *vcpu, struct guest_frame *frame, u64 vector, u64
     copy->rflags = (frame->rflags & ~(u64)RFLAGS_IF) | (vcpu->shared->irq_enabled & RFLAGS_IF);
     u64 failed;
     if (!guest_write(vcpu, target, copy, FRAME_SIZE, &failed))
-        guest_kill(vcpu, "double fault: the frame of vector %u (%s) cannot be stored at %x on its "
-                         "kernel stack; it was at rip %x, rsp %x", vector,
-                   vector == FRAME_VECTOR_SYSCALL ? "system call" : vector_name(vector), failed,
-                   frame->rip, frame->rsp);
+        double_fault(vcpu, frame, vector, failed);
     vcpu->shared->irq_enabled = 0;
     vcpu->kernel_mode = 1;
     set_context(vcpu, frame);
@@ -82,8 +95,12 @@ void lguest_handle_system_call(struct guest_frame *frame)
 static void count_fault(struct vcpu *vcpu, const struct guest_frame *frame, u64 address)
 {
     struct guest_cpu *cpu = vcpu->cpu;
-    if (cpu->fault_rip != frame->rip || cpu->fault_address != address)
+    if (cpu->fault_rip != frame->rip || cpu->fault_address != address) {
+        cpu->run_rip = cpu->fault_rip;
+        cpu->run_address = cpu->fault_address;
+        cpu->run_count = cpu->fault_count;
         cpu->fault_count = 0;
+    }
     cpu->fault_rip = frame->rip;
     cpu->fault_address = address;
     if (++cpu->fault_count == FAULT_LIMIT)

@@ -54,7 +54,8 @@ int guest_walk(struct vcpu *vcpu, u64 address, u64 access, struct guest_walk *wa
         return 0;
     walk->executable = 1;
     for (;; level--) {
-        u64 *entry = from_physical(vcpu->memory + table + (address >> (12 + 9 * (level - 1)) & 511) * 8);
+        u64 *entries_of_table = from_physical(vcpu->memory + table);
+        u64 *entry = &entries_of_table[address >> (12 + 9 * (level - 1)) & 511];
         entries[level] = entry;
         if (!(*entry & PTE_PRESENT))
             return 0;

@@ -25,8 +25,8 @@ static s64 hypercall_init(struct vcpu *vcpu, u64 version)
     char message[MESSAGE_LIMIT + 1];
     u64 length = 0, failed;
     /* A byte at a time: the message may end just before a page that is not there. */
-    while (length < MESSAGE_LIMIT && guest_read(vcpu, message + length, address + length, 1, &failed)
-           && message[length])
+    while (length < MESSAGE_LIMIT
+           && guest_read(vcpu, message + length, address + length, 1, &failed) && message[length])
         length++;
     while (length && message[length - 1] == '\n')
         length--;

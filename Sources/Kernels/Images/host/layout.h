@@ -115,9 +115,12 @@
 #define SYSCALL_NANOSLEEP 35
 #define SYSCALL_GETPID 39
 #define SYSCALL_EXIT 60
-#define SYSCALL_LGUEST_INIT 62
-#define SYSCALL_LGUEST_RUN 63
-#define SYSCALL_COUNT 64
+#define SYSCALL_ARCH_PRCTL 158
+#define SYSCALL_LGUEST_INIT 160
+#define SYSCALL_LGUEST_RUN 161
+#define SYSCALL_COUNT 162
+#define ARCH_SET_GS 0x1001
+#define ARCH_SET_FS 0x1002
 #define ENOSYS 38
 
 /* isa-debug-exit values; QEMU's own exit status is 2 * value + 1. */

@@ -58,6 +58,25 @@ static s64 sys_exit(u64 code)
     task_exit(code);
 }
 
+/* A base beyond the lower half is refused: paranoid_entry takes a negative GS base for the kernel's
+ * own (H1). */
+static s64 sys_arch_prctl(u64 code, u64 address)
+{
+    struct task *task = current_task();
+    if (address >= USER_END)
+        return -EINVAL;
+    if (code == ARCH_SET_FS)
+        task->fs_base = address;
+    else if (code == ARCH_SET_GS)
+        task->gs_base = address;
+    else
+        return -EINVAL;
+    u64 flags = interrupts_save();
+    load_task_bases(task->fs_base, task->gs_base);
+    interrupts_restore(flags);
+    return 0;
+}
+
 static s64 sys_unknown(void)
 {
     return -ENOSYS;
@@ -75,7 +94,9 @@ const void *const system_call_table[SYSCALL_COUNT] = {
     [SYSCALL_GETPID] = (const void *)sys_getpid,
     [SYSCALL_GETPID + 1 ... SYSCALL_EXIT - 1] = (const void *)sys_unknown,
     [SYSCALL_EXIT] = (const void *)sys_exit,
-    [SYSCALL_EXIT + 1 ... SYSCALL_LGUEST_INIT - 1] = (const void *)sys_unknown,
+    [SYSCALL_EXIT + 1 ... SYSCALL_ARCH_PRCTL - 1] = (const void *)sys_unknown,
+    [SYSCALL_ARCH_PRCTL] = (const void *)sys_arch_prctl,
+    [SYSCALL_ARCH_PRCTL + 1 ... SYSCALL_LGUEST_INIT - 1] = (const void *)sys_unknown,
     [SYSCALL_LGUEST_INIT] = (const void *)sys_lguest_init,
     [SYSCALL_LGUEST_RUN] = (const void *)sys_lguest_run,
 };

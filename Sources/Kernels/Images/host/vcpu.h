@@ -21,6 +21,7 @@ struct guest_cpu {
     u32 halted;
     /* The last page fault given to the guest, to notice one that never ends. */
     u64 fault_rip, fault_address, fault_count;
+    u64 run_rip, run_address, run_count; /* the one before it, and how often it came in a row */
     struct guest_frame frame_scratch; /* a frame on its way to or from the guest's stack */
 };
 

@@ -1,0 +1,160 @@
+import ArgumentParser
+import Machine
+import Replay
+import Report
+import Trace
+
+struct RecordCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "record",
+        abstract: "Run a host and a guest, and write down everything that happens.",
+        discussion: """
+            The guest's console appears on standard output as it comes; what ended the run follows.
+            The trace is readable at any moment, also after a crash or a full disk.
+
+            Examples:
+              pvreplay record -o boot.pvt
+              pvreplay record --append 'work=1000' --console boot.txt -o boot.pvt
+              pvreplay record --append 'fail=null-trap' -o crash.pvt
+              pvreplay record --append shell --input -          type at the guest's prompt
+              pvreplay record --inject nmi@event:500 --inject irq:0x40@cycle:900000
+              pvreplay record --host bench.elf --append 'syscall' --no-trace
+
+            Exit codes: 0 clean shutdown, 10 the machine failed (trace written), 11 a limit was
+            reached (trace written), 70 an instruction that pvreplay lacks, 74 output failed.
+            """)
+
+    @OptionGroup var session: SessionOptions
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("Where the trace goes. Default: boot.pvt.", valueName: "file"))
+    var output: String?
+
+    @Flag(help: "Run without recording.")
+    var noTrace = false
+
+    @Option(
+        help: ArgumentHelp("Keep the console text in this file too.", valueName: "file"))
+    var console: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Console input: a file, or - for standard input (terminal or pipe).",
+            valueName: "file"))
+    var input: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Inject nmi, mce or irq:VECTOR at event:N, cycle:N or instruction:N, e.g. "
+                + "nmi@event:500. May be repeated.", valueName: "what@when"))
+    var inject: [String] = []
+
+    @Option(help: "Executor: blocks, or stepwise (the slow oracle).")
+    var executor: ExecutorName = .blocks
+
+    @Option(help: "Stop after this many instructions.")
+    var limitInstructions = Count(SessionLimits.defaultInstructions)
+
+    @Option(help: "Stop after this many cycles.")
+    var limitCycles: Count?
+
+    @Option(help: "Stop after this many events.")
+    var limitEvents: Count?
+
+    @Option(help: "Stop when the trace has this many bytes, e.g. 100M.")
+    var limitBytes: ByteCount?
+
+    @Option(help: "Cycles between checkpoints.")
+    var checkpointInterval = Count(RecordingOptions.defaultCheckpointInterval)
+
+    @Flag(help: "Print a JSON document instead of the console and the summary.")
+    var json = false
+
+    @Flag(name: .shortAndLong, help: "Do not print the console or the summary.")
+    var quiet = false
+
+    func validate() throws {
+        for text in inject where Injection(text) == nil {
+            throw ValidationError(
+                "--inject '\(text)': give nmi, mce or irq:VECTOR, an @, and event:N, cycle:N or "
+                    + "instruction:N (and ,cpu:N), e.g. irq:0x40@cycle:900000")
+        }
+        for text in inject {
+            if let injection = Injection(text), injection.cpu >= session.cpus {
+                throw ValidationError("--inject '\(text)': there is no CPU \(injection.cpu)")
+            }
+        }
+        if noTrace && output != nil {
+            throw ValidationError("--no-trace and --output exclude each other")
+        }
+        if checkpointInterval.value == 0 {
+            throw ValidationError("--checkpoint-interval must be at least 1")
+        }
+    }
+
+    func run() throws {
+        try Failures.reported { try record() }
+    }
+
+    private func record() throws {
+        let configuration = try session.configuration()
+        var options = RecordingOptions()
+        options.executor = executor.executor
+        options.limits = SessionLimits(
+            cycles: limitCycles?.value ?? .max, instructions: limitInstructions.value,
+            events: limitEvents?.value ?? .max, bytes: limitBytes?.bytes ?? .max)
+        options.checkpointInterval = checkpointInterval.value
+        options.injections = inject.compactMap { Injection($0) }
+        var live: LiveConsole?
+        if input == "-" {
+            live = LiveConsole()
+            options.console = live
+        } else if let input {
+            options.console = ScriptedConsole(try Files.read(input))
+        }
+        defer { live?.restore() }
+        let text = try ConsoleText(file: console, toOutput: !json && !quiet)
+        options.consoleOutput = { text.put($0) }
+        let progress = Progress(quiet: quiet || json || text.isTerminal)
+        options.progress = { cycles, instructions, events in
+            progress.show("\(instructions / 1_000_000) M instructions, \(events) events")
+        }
+        let path = output ?? "boot.pvt"
+        let writer = noTrace ? nil : try configuration.makeWriter(path: path)
+        let recorder = try Recorder(configuration, options: options, writer: writer)
+        let summary = try recorder.run()
+        progress.clear()
+        try text.finish()
+        live?.restore()
+        try present(summary, recorder, configuration, path: noTrace ? nil : path)
+    }
+
+    private func present(
+        _ summary: RunSummary, _ recorder: Recorder, _ configuration: SessionConfiguration,
+        path: String?
+    ) throws {
+        let failed = summary.end.outcome != .shutdown
+        let diagnosis =
+            failed
+            ? MachineDiagnosis.text(
+                summary.end, machine: recorder.machine, history: recorder.history,
+                configuration: configuration) : nil
+        if json {
+            Output.print(
+                JSONText.pretty(
+                    RunDocument(
+                        summary, configuration: configuration, trace: path, diagnosis: diagnosis)))
+        } else if !quiet {
+            Output.print("")
+            if let diagnosis { Output.print(diagnosis) }
+            Output.print(RunText.summary(summary, trace: path))
+        }
+        if summary.end.isDefect { throw ExitStatus.defect }
+        switch summary.end.outcome {
+        case .shutdown: return
+        case .limit: throw ExitStatus.limitReached
+        case .hostPanic, .guestKilled, .guestPanic, .tripleFault: throw ExitStatus.machineFailed
+        }
+    }
+}

@@ -1,0 +1,190 @@
+import ArgumentParser
+import Replay
+import Report
+import Trace
+
+struct ShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Print a trace's events, one a line.",
+        discussion: """
+            Filters combine: an event must pass all of them. Kinds are syscall, exception, interrupt,
+            hypercall, nmi, machine-check, software-interrupt, guest-switch, system-register,
+            triple-fault. Contexts are those an event came from: host-kernel, host-user,
+            guest-kernel, guest-user.
+
+            Examples:
+              pvreplay show boot.pvt --kind hypercall --last 20
+              pvreplay show boot.pvt --from 5000 --to 5100 --returns
+              pvreplay show boot.pvt --context guest-user --kind exception --json
+              pvreplay show boot.pvt --console            the console text alone
+
+            Exit codes: 0, or 30 where the trace is damaged or torn (what is there is shown).
+            """)
+
+    @Argument(help: ArgumentHelp("The trace.", valueName: "file"))
+    var trace: String
+
+    @Option(help: "Only events of this kind. May be repeated.")
+    var kind: [KindName] = []
+
+    @Option(help: "Only events that came from this context. May be repeated.")
+    var context: [ContextName] = []
+
+    @Option(help: "Only events of this CPU.")
+    var cpu: UInt8?
+
+    @Option(help: "Only events with this number (vector, system call, hypercall).")
+    var number: UInt32?
+
+    @Option(help: ArgumentHelp("First event, by sequence number.", valueName: "event"))
+    var from: Count?
+
+    @Option(help: ArgumentHelp("Last event, by sequence number.", valueName: "event"))
+    var to: Count?
+
+    @Option(help: "Only the first N events that pass.")
+    var first: Count?
+
+    @Option(help: "Only the last N events that pass.")
+    var last: Count?
+
+    @Flag(help: "Returns and inputs too, where they happened.")
+    var returns = false
+
+    @Flag(help: "Print the console text and nothing else.")
+    var console = false
+
+    @Flag(help: "One JSON object a line.")
+    var json = false
+
+    func validate() throws {
+        if first != nil && last != nil {
+            throw ValidationError("--first and --last exclude each other")
+        }
+    }
+
+    func run() throws {
+        try Failures.reported {
+            let reader = try TraceReader(path: trace)
+            if console { try showConsole(reader) } else { try showEvents(reader) }
+            if let damage = reader.damage {
+                Output.error("\(trace): the trace is torn; \(damage.description)")
+                throw ExitStatus.badTrace
+            }
+        }
+    }
+
+    private func showConsole(_ reader: TraceReader) throws {
+        let cursor = reader.cursor()
+        while let kind = try cursor.next() {
+            if kind == .console { Output.write(1, cursor.console.bytes) }
+        }
+    }
+
+    private func showEvents(_ reader: TraceReader) throws {
+        let reference = !(reader.metadata[TraceMetadata.Key.design] ?? "").isEmpty
+        var lines = LineBuffer(last: last.map { Int(clamping: $0.value) })
+        if !json { lines.title(EventLine.title) }
+        let cursor = reader.cursor()
+        if let from {
+            guard try cursor.seek(toEvent: from.value) else { return }
+        }
+        var shown: UInt64 = 0
+        while let record = try cursor.next() {
+            switch record {
+            case .event:
+                let event = cursor.event.pointee
+                if let to, event.sequence > to.value { break }
+                guard passes(event) else { continue }
+                if let first, shown == first.value { break }
+                shown += 1
+                let changes = cursor.sharedChanges()
+                lines.add(
+                    json
+                        ? EventJSON(event, changes: changes, reference: reference).line
+                        : EventLine.text(event, changes: changes, reference: reference))
+                continue
+            case .eventReturn where returns:
+                let back = cursor.eventReturn
+                lines.add(json ? EventJSON(back).line : EventLine.text(back))
+                continue
+            case .input where returns:
+                let input = cursor.input
+                lines.add(json ? EventJSON(input).line : EventLine.text(input))
+                continue
+            default: continue
+            }
+            break
+        }
+        lines.finish()
+    }
+
+    private func passes(_ event: Event) -> Bool {
+        (kind.isEmpty || kind.contains { $0.kind == event.kind })
+            && (context.isEmpty || context.contains { $0.context == event.from })
+            && (cpu == nil || cpu == event.cpu) && (number == nil || number == event.number)
+    }
+}
+
+/// Lines on their way out: in blocks, or the last few only.
+private struct LineBuffer {
+    private let last: Int?
+    private var kept: [String] = []
+    private var next = 0
+    private var text = ""
+
+    init(last: Int?) { self.last = last }
+
+    mutating func title(_ line: String) { text += line + "\n" }
+
+    mutating func add(_ line: String) {
+        guard let last else {
+            text += line + "\n"
+            if text.utf8.count > 1 << 16 { flush() }
+            return
+        }
+        if kept.count < last {
+            kept.append(line)
+        } else if last > 0 {
+            kept[next] = line
+            next = (next + 1) % last
+        }
+    }
+
+    mutating func finish() {
+        for line in kept[next...] + kept[..<next] { text += line + "\n" }
+        flush()
+    }
+
+    private mutating func flush() {
+        Output.print(text, terminator: "")
+        text = ""
+    }
+}
+
+/// An event kind by its name in reports.
+struct KindName: ExpressibleByArgument {
+    var kind: EventKind
+
+    init?(argument: String) {
+        guard let kind = EventKind.allCases.first(where: { EventNames.kind($0) == argument })
+        else { return nil }
+        self.kind = kind
+    }
+
+    static var allValueStrings: [String] { EventKind.allCases.map { EventNames.kind($0) } }
+}
+
+/// A context by its name in reports.
+struct ContextName: ExpressibleByArgument {
+    var context: Context
+
+    init?(argument: String) {
+        guard let found = Context.allCases.first(where: { EventNames.context($0) == argument })
+        else { return nil }
+        context = found
+    }
+
+    static var allValueStrings: [String] { Context.allCases.map { EventNames.context($0) } }
+}

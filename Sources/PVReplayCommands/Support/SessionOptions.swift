@@ -1,0 +1,73 @@
+import ArgumentParser
+import Machine
+import Replay
+
+/// What is run: images, command line and machine.
+struct SessionOptions: ParsableArguments {
+    @Option(help: "Host kernel: an ELF file with a PVH entry. Default: the reference host.")
+    var host: String?
+
+    @Option(help: "Guest kernel, handed to the host as its module. Default: the reference guest.")
+    var guest: String?
+
+    @Flag(help: "Run the host alone, without a guest module.")
+    var noGuest = false
+
+    @Option(help: "Design of the reference host.")
+    var design = "rfc"
+
+    @Option(
+        name: .customLong("append"),
+        help: ArgumentHelp(
+            "Kernel command line, e.g. 'work=100' or 'fail=panic'.", valueName: "text"))
+    var commandLine = ""
+
+    @Option(help: "Whose rules the processor follows where they differ: intel or amd.")
+    var cpu: CPUModel = .intel
+
+    @Option(help: "Number of vCPUs.")
+    var cpus = 1
+
+    @Option(help: ArgumentHelp("RAM, e.g. 256M.", valueName: "size"))
+    var memory = ByteCount(bytes: 256 << 20)
+
+    @Option(help: "What to record: paths, or tables too (LGDT, LIDT, LTR, CR3, MSRs ...).")
+    var level: LevelName = .paths
+
+    @Option(help: "Seed of anything random.")
+    var seed: UInt64 = 0
+
+    func validate() throws {
+        guard (1...MachineConfiguration.maximumCPUs).contains(cpus) else {
+            throw ValidationError("--cpus must be 1 to \(MachineConfiguration.maximumCPUs)")
+        }
+        guard host != nil || BuiltInKernels.designs.contains(design) else {
+            throw ValidationError(
+                "there is no design '\(design)'; the built-in ones are: "
+                    + BuiltInKernels.designs.joined(separator: ", "))
+        }
+    }
+
+    /// - Throws: `FileError` where an image cannot be read.
+    func configuration() throws -> SessionConfiguration {
+        var hostImage: SessionImage
+        var guestImage: SessionImage?
+        if let host {
+            hostImage = SessionImage(
+                name: Files.lastComponent(host), bytes: try Files.read(host))
+        } else {
+            hostImage = SessionImage(
+                name: "host-\(design)", bytes: BuiltInKernels.host(design: design).bytes)
+        }
+        if let guest {
+            guestImage = SessionImage(
+                name: Files.lastComponent(guest), bytes: try Files.read(guest))
+        } else if host == nil && !noGuest {
+            guestImage = SessionImage(name: "guest", bytes: BuiltInKernels.guest.bytes)
+        }
+        return SessionConfiguration(
+            host: hostImage, guest: guestImage, commandLine: commandLine, memory: memory.bytes,
+            cpus: cpus, vendor: cpu.vendor, level: level.level,
+            design: host == nil ? design : "", seed: seed)
+    }
+}

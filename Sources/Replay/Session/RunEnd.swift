@@ -1,0 +1,79 @@
+import Machine
+import Paravirt
+import Trace
+
+/// How a run ended, in the words of a trace's outcome.
+public struct RunEnd: Equatable, Sendable {
+    public var outcome: OutcomeKind
+    /// What the debug-exit port was written with, where that ended the run.
+    public var exitCode: UInt32?
+    /// One sentence; from the host itself where it left one.
+    public var reason: String
+    /// True where the run ended for a gap of ours: an instruction that we cannot execute yet.
+    public var isDefect: Bool
+
+    public init(
+        outcome: OutcomeKind, exitCode: UInt32? = nil, reason: String, isDefect: Bool = false
+    ) {
+        self.outcome = outcome
+        self.exitCode = exitCode
+        self.reason = reason
+        self.isDefect = isDefect
+    }
+
+    /// - Parameter limit: which of the session's own limits asked for the stop, if one did.
+    init(_ stop: StopReason, layout: ParavirtLayout?, limit: String?, machine: Machine) {
+        switch stop {
+        case .debugExit(let code):
+            self.init(code: code, layout: layout, machine: machine)
+        case .shutdown(let cpu):
+            self.init(
+                outcome: .tripleFault,
+                reason: "CPU \(cpu) shut down: an exception came up while delivering #DF")
+        case .cycleLimit:
+            self.init(outcome: .limit, reason: "the limit of cycles was reached")
+        case .instructionLimit:
+            self.init(outcome: .limit, reason: "the limit of instructions was reached")
+        case .requested:
+            self.init(outcome: .limit, reason: limit ?? "stopped on request")
+        case .idle:
+            self.init(
+                outcome: .limit,
+                reason: "every CPU is halted and nothing is scheduled that could wake one")
+        case .notExecutable(let cpu, let rip, let name):
+            self.init(
+                outcome: .limit,
+                reason: "CPU \(cpu) met \(name) at 0x\(String(rip, radix: 16)), "
+                    + "which pvreplay cannot execute yet",
+                isDefect: true)
+        }
+    }
+
+    private init(code: UInt32, layout: ParavirtLayout?, machine: Machine) {
+        guard let layout else {
+            self.init(
+                outcome: .shutdown, exitCode: code,
+                reason: "the debug-exit port was written with 0x\(String(code, radix: 16))")
+            return
+        }
+        let outcome: OutcomeKind
+        switch code {
+        case layout.exitShutdown: outcome = .shutdown
+        case layout.exitGuestKilled: outcome = .guestKilled
+        case layout.exitGuestPanic: outcome = .guestPanic
+        default: outcome = .hostPanic
+        }
+        let text = Self.text(at: layout.reasonPhysical, machine) ?? ""
+        self.init(
+            outcome: outcome, exitCode: code,
+            reason: text.isEmpty ? "the host wrote 0x\(String(code, radix: 16))" : text)
+    }
+
+    /// The NUL-ended text at a physical address, at most 256 bytes; bytes that are not printable
+    /// ASCII become `?`, for it is the host's memory and may hold anything.
+    private static func text(at address: UInt64, _ machine: Machine) -> String? {
+        guard let bytes = machine.readPhysical(address, count: 256) else { return nil }
+        let printable = bytes.prefix { $0 != 0 }.map { (0x20...0x7E).contains($0) ? $0 : 0x3F }
+        return String(decoding: printable, as: UTF8.self)
+    }
+}

@@ -1,0 +1,88 @@
+import Machine
+import Paravirt
+import Trace
+import X86
+
+/// Everything that determines a run but its inputs. Two runs with equal configurations and equal
+/// inputs are equal to the bit. The executor is not here: it must not matter.
+public struct SessionConfiguration: Equatable, Sendable {
+    public var host: SessionImage
+    public var guest: SessionImage?
+    /// Given to the host by PVH start info; the reference host hands it on to its guest.
+    public var commandLine: String
+    /// Bytes of RAM.
+    public var memory: UInt64
+    public var cpus: Int
+    public var vendor: Vendor
+    public var costs: CostProfile
+    public var level: ObservationLevel
+    /// The design the host was built for, as the user named it; empty for a foreign host.
+    public var design: String
+    /// Seeds whatever draws numbers (nothing in the machine does so on its own).
+    public var seed: UInt64
+
+    public init(
+        host: SessionImage, guest: SessionImage?, commandLine: String = "",
+        memory: UInt64 = 256 << 20, cpus: Int = 1, vendor: Vendor = .intel,
+        costs: CostProfile = .default, level: ObservationLevel = .paths, design: String = "",
+        seed: UInt64 = 0
+    ) {
+        self.host = host
+        self.guest = guest
+        self.commandLine = commandLine
+        self.memory = memory
+        self.cpus = cpus
+        self.vendor = vendor
+        self.costs = costs
+        self.level = level
+        self.design = design
+        self.seed = seed
+    }
+
+    /// Makes the machine and loads the images.
+    public func makeMachine(executor: Executor) throws(ReplayError) -> Machine {
+        do {
+            let machine = try Machine(
+                MachineConfiguration(
+                    memory: memory, cpus: cpus, vendor: vendor, costs: costs, executor: executor))
+            try machine.load(
+                kernel: host.bytes, initrd: guest?.bytes, commandLine: commandLine)
+            return machine
+        } catch {
+            throw .machine(error)
+        }
+    }
+
+    /// What the host's note says, or nil for a host without one.
+    public func paravirtLayout() throws(ReplayError) -> ParavirtLayout? {
+        do {
+            let file = try ELFFile(host.bytes)
+            let note = try file.notes().first {
+                $0.name == Array(ParavirtLayout.noteName.utf8)
+                    && $0.type == ParavirtLayout.noteType
+            }
+            guard let note else { return nil }
+            return try ParavirtLayout(descriptor: Array(host.bytes[note.descriptor]))
+        } catch let error as MachineError {
+            throw .machine(error)
+        } catch let error as ParavirtNoteError {
+            throw .note(error)
+        } catch {
+            preconditionFailure("only these two are thrown")
+        }
+    }
+}
+
+/// Why a session cannot be made or go on. Divergence is not an error but a result.
+public enum ReplayError: Error, Equatable, Sendable {
+    /// The machine refuses its configuration or an image.
+    case machine(MachineError)
+    /// The host's `pvreplay` note is malformed.
+    case note(ParavirtNoteError)
+    /// The trace cannot be written or read.
+    case trace(TraceError)
+    /// The trace's metadata lack this key or hold a value that makes no sense for it.
+    case metadata(key: String, value: String?)
+    /// An input names a vCPU that the machine does not have.
+    case noSuchCPU(Int)
+}

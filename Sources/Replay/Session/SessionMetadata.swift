@@ -1,0 +1,141 @@
+import Machine
+import Paravirt
+import Trace
+import X86
+
+/// The session's description as a trace's metadata: text pairs in a fixed order. Encoder and
+/// decoder stand side by side; each is the other's inverse.
+extension SessionConfiguration {
+    /// The version that writes traces; the format has a number of its own.
+    public static let toolVersion = "0.1.0"
+
+    private typealias Key = TraceMetadata.Key
+
+    public var metadata: TraceMetadata {
+        var pairs = TraceMetadata()
+        pairs[Key.tool] = "pvreplay \(Self.toolVersion)"
+        pairs[Key.design] = design
+        pairs[Key.hostSHA256] = host.sha256
+        pairs[Key.guestSHA256] = guest?.sha256
+        pairs[Key.commandLine] = commandLine
+        pairs[Key.cpuModel] = Self.name(of: vendor)
+        pairs[Key.memory] = String(memory)
+        pairs[Key.cpus] = String(cpus)
+        pairs[Key.level] = Self.name(of: level)
+        pairs[Key.seed] = String(seed)
+        pairs[Key.costProfile] = costs.name
+        pairs[Key.costFigures] = CostClass.allCases
+            .map { "\($0)=\(costs[$0])" }.joined(separator: ",")
+        return pairs
+    }
+
+    /// Reads what a trace says of its session, images included.
+    /// - Throws: `ReplayError.metadata` where something is missing or makes no sense, and where an
+    ///   image is not the one whose SHA-256 the metadata tell.
+    public init(_ reader: TraceReader) throws(ReplayError) {
+        let pairs = reader.metadata
+        func text(_ key: String) throws(ReplayError) -> String {
+            guard let value = pairs[key] else { throw .metadata(key: key, value: nil) }
+            return value
+        }
+        func number<T: FixedWidthInteger>(_ key: String) throws(ReplayError) -> T {
+            let value = try text(key)
+            guard let number = T(value) else { throw .metadata(key: key, value: value) }
+            return number
+        }
+        guard let host = try Self.image(.host, Key.hostSHA256, reader) else {
+            throw .metadata(key: Key.hostSHA256, value: nil)
+        }
+        self.host = host
+        guest = try Self.image(.guest, Key.guestSHA256, reader)
+        design = try text(Key.design)
+        commandLine = try text(Key.commandLine)
+        memory = try number(Key.memory)
+        cpus = try number(Key.cpus)
+        let model = try text(Key.cpuModel)
+        guard let vendor = Vendor.allCases.first(where: { Self.name(of: $0) == model }) else {
+            throw .metadata(key: Key.cpuModel, value: model)
+        }
+        self.vendor = vendor
+        let levelName = try text(Key.level)
+        guard
+            let level = ObservationLevel.allCases.first(where: { Self.name(of: $0) == levelName })
+        else { throw .metadata(key: Key.level, value: levelName) }
+        self.level = level
+        seed = try number(Key.seed)
+        costs = try Self.costs(name: try text(Key.costProfile), try text(Key.costFigures))
+    }
+
+    private static func image(
+        _ role: TraceImage.Role, _ key: String, _ reader: TraceReader
+    ) throws(ReplayError) -> SessionImage? {
+        guard let number = reader.images.firstIndex(where: { $0.role == role }) else { return nil }
+        do {
+            let image = SessionImage(
+                name: reader.images[number].name, bytes: try reader.loadImage(number))
+            guard image.sha256 == reader.metadata[key] else {
+                throw ReplayError.metadata(key: key, value: reader.metadata[key])
+            }
+            return image
+        } catch let error as TraceError {
+            throw .trace(error)
+        } catch let error as ReplayError {
+            throw error
+        } catch {
+            preconditionFailure("only these two are thrown")
+        }
+    }
+
+    private static func costs(
+        name: String, _ figures: String
+    ) throws(ReplayError) -> CostProfile {
+        var costs = CostProfile(name: name)
+        var pairs: [(name: Substring, cycles: UInt16)] = []
+        for pair in figures.split(separator: ",") {
+            let halves = pair.split(separator: "=")
+            guard halves.count == 2, let cycles = UInt16(halves[1]) else {
+                throw .metadata(key: Key.costFigures, value: figures)
+            }
+            pairs.append((halves[0], cycles))
+        }
+        for cost in CostClass.allCases {
+            guard let pair = pairs.first(where: { $0.name == "\(cost)" }) else {
+                throw .metadata(key: Key.costFigures, value: figures)
+            }
+            costs[cost] = pair.cycles
+        }
+        return costs
+    }
+
+    public static func name(of vendor: Vendor) -> String {
+        switch vendor {
+        case .intel: "intel"
+        case .amd: "amd"
+        }
+    }
+
+    public static func name(of level: ObservationLevel) -> String {
+        switch level {
+        case .paths: "paths"
+        case .tables: "tables"
+        }
+    }
+}
+
+extension SessionConfiguration {
+    /// Creates the trace of this session: metadata and images are in it when this returns.
+    public func makeWriter(path: String) throws(ReplayError) -> TraceWriter {
+        var options = TraceWriterOptions()
+        options.sharedSize = try paravirtLayout()?.sharedSize ?? 0
+        do {
+            let writer = try TraceWriter(path: path, metadata: metadata, options: options)
+            try writer.append(image: host.record(.host), contents: host.bytes)
+            if let guest {
+                try writer.append(image: guest.record(.guest), contents: guest.bytes)
+            }
+            return writer
+        } catch {
+            throw .trace(error)
+        }
+    }
+}
