@@ -6,6 +6,7 @@ Docs/decoder-disagreements.md, with who is right and why; one that is not makes 
 
 import argparse
 import collections
+import itertools
 import pathlib
 import re
 import subprocess
@@ -237,6 +238,8 @@ def disagreement(opinion, mode, data, ours):
     return None if memory != "-" and theirs != "-" else (f"memory:{our_name}", text)
 
 
+# Instructions held in memory at a time.
+BATCH = 200_000
 PARTS = ["width", "access", "segment", "base", "index", "scale", "displacement"]
 
 
@@ -250,36 +253,43 @@ def listed_keys():
     return {key: re.compile(re.escape(key).replace(r"\*", ".*")) for key in keys}
 
 
+def answers(tool, batch):
+    """The decoder's lines for a batch."""
+    lines = "".join(f"{mode} {data.hex()}\n" for _, mode, data in batch)
+    result = subprocess.run(
+        [tool, "decode"], input=lines, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    if len(result) != len(batch):
+        sys.exit(f"isa-tool answered {len(result)} of {len(batch)} lines")
+    return result
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tool", required=True, help="path of isa-tool")
-    parser.add_argument("--random", type=int, default=1_050_000)
+    parser.add_argument("--random", type=int, default=1_800_000)
     parser.add_argument("--compiled", type=int, default=120_000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
 
     opinion = Opinion()
-    source = instructions.random_instructions(arguments.random, arguments.seed)
-    samples = [("random", mode, data) for mode, data in source]
-    for mode, data in instructions.compiled_instructions(arguments.compiled, iced):
-        samples.append(("compiled", mode, data))
-    lines = "".join(f"{mode} {data.hex()}\n" for _, mode, data in samples)
-    answers = subprocess.run(
-        [arguments.tool, "decode"], input=lines, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    if len(answers) != len(samples):
-        sys.exit(f"isa-tool answered {len(answers)} of {len(samples)} lines")
-
     counts = collections.Counter()
     valid = collections.Counter()
     example = {}
-    for (kind, mode, data), ours in zip(samples, answers):
-        valid[kind, mode] += "\t" in ours
-        counts[kind] += 1
-        found = disagreement(opinion, mode, data, ours)
-        if found:
-            counts[found[0]] += 1
-            example.setdefault(found[0], (mode, data.hex(), found[1]))
+    samples = itertools.chain(
+        (("random", *pair) for pair in
+         instructions.random_instructions(arguments.random, arguments.seed)),
+        (("compiled", *pair) for pair in
+         instructions.compiled_instructions(arguments.compiled, iced)),
+    )
+    while batch := list(itertools.islice(samples, BATCH)):
+        for (kind, mode, data), ours in zip(batch, answers(arguments.tool, batch)):
+            valid[kind, mode] += "\t" in ours
+            counts[kind] += 1
+            found = disagreement(opinion, mode, data, ours)
+            if found:
+                counts[found[0]] += 1
+                example.setdefault(found[0], (mode, data.hex(), found[1]))
 
     listed = listed_keys()
     failures = 0
