@@ -94,6 +94,8 @@ final class Bench {
         for (n, entry) in table.enumerated() { write(Bench.gdt + UInt64(n) * 8, entry) }
         for n in 0..<256 { gate(n) }
         write(Bench.tss + 4, Bench.rsp0)
+        // No I/O permission bitmap.
+        write(Bench.tss + 0x66, 0x68, size: 2)
         for n in 1...7 as ClosedRange<UInt64> {
             write(Bench.tss + 28 + n * 8, Bench.ist + n * 0x1000)
         }

@@ -68,7 +68,7 @@ extension CPU {
         let last = top &+ UInt64(size &- 1)
         if (last & ~0xFFF) | context != entry.pointee.writeTag {
             if !isCanonical(top) || !isCanonical(last) { throw .stackFault(event.ext) }
-            try checkWriteSlow(top, size, context)
+            try checkPushes(top, size, context)
         }
         var at = top
         if event.hasErrorCode {

@@ -80,6 +80,7 @@ extension CPU {
         let high = (top &+ UInt64(size)) & mask
         let csAt = try linear(segment: ss, offset: high, size: size, write: true)
         let ripAt = try linear(segment: ss, offset: top, size: size, write: true)
+        try checkWrite(csAt, size: size)
         try checkWrite(ripAt, size: size)
         try writeLinear(csAt, UInt64(pointee.cs.selector), size: size)
         try writeLinear(ripAt, pointee.rip, size: size)
@@ -148,7 +149,7 @@ extension CPU {
             let top = base &- UInt64(words &* 8)
             if !isCanonical(top) || !isCanonical(base &- 1) { throw .stackFault(0) }
             let context = tagContext(cpl: cpl)
-            try checkWriteSlow(top, words &* 8, context)
+            try checkPushes(top, words &* 8, context)
             try writeSlow(top, pointee.rip, 8, context)
             try writeSlow(top &+ 8, UInt64(pointee.cs.selector), 8, context)
             if inward {

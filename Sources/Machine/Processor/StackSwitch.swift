@@ -80,6 +80,20 @@ extension CPU {
         return pointer
     }
 
+    /// Checks that `size` bytes from `top` up can be pushed as words of 8, highest first: a #PF names
+    /// the first word, from above, that has no page.
+    @inline(never)
+    func checkPushes(_ top: UInt64, _ size: Int, _ context: UInt64) throws(Fault) {
+        let first = top &+ UInt64(truncatingIfNeeded: size &- 8)
+        _ = try translateWrite(first, context: context)
+        if ((first &+ 7) ^ first) & ~0xFFF != 0 {
+            _ = try translateWrite(first &+ 7, context: context)
+        }
+        if (first ^ top) & ~0xFFF != 0 {
+            _ = try translateWrite((first & ~0xFFF) &- 8, context: context)
+        }
+    }
+
     /// Makes a stack that has been pushed to the current one.
     @inline(__always)
     func adopt(_ stack: StackTarget) {
