@@ -29,7 +29,8 @@ extension CPU {
         setArithmeticFlags(r.flags)
     }
 
-    /// CMPXCHG: memory is written in either case, with its own value if the comparison fails.
+    /// CMPXCHG: memory is written in either case, with its own value if the comparison fails; a
+    /// register then stays whole, its upper half included.
     func executeCompareExchange(_ i: borrowing Instruction) throws(Fault) {
         let o = i.operands.0
         let size = Int(o.size)
@@ -39,7 +40,7 @@ extension CPU {
         if r.flags & RFLAGS.zf != 0 {
             try writeOperand(i, o, source)
         } else {
-            try writeOperand(i, o, old)
+            if o.kind == .memory { try writeOperand(i, o, old) }
             writeRegister(0, old, size: size)
         }
         setArithmeticFlags(r.flags)
@@ -49,8 +50,8 @@ extension CPU {
     /// changes.
     func executeCompareExchangeWide(_ i: borrowing Instruction) throws(Fault) {
         let half = i.flags.contains(.rexW) ? 8 : 4
+        if half == 8 { try requireAlignment(i) }
         let a = try linearAddress(i, size: half &* 2, write: true)
-        if half == 8 && a & 15 != 0 { throw .generalProtection(0) }
         // Both halves must be writable before either changes; they may lie on two pages.
         try checkWrite(a, size: half)
         let upper = advance(a, half)

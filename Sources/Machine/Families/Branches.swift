@@ -18,11 +18,17 @@ extension CPU {
         if condition(i.condition) { try branch(to: pointee.rip &+ i.immediate, i) }
     }
 
-    /// CALL: the target is checked before the return address is pushed.
+    /// CALL: the stack is checked, then the target, and only then the return address pushed
+    /// (measured for faults in both).
     func executeCall(_ i: borrowing Instruction) throws(Fault) {
+        let size = Int(i.operandSize)
         let back = pointee.rip
-        try branch(to: try branchTarget(i), i)
-        try push(back, size: Int(i.operandSize))
+        let target = try branchTarget(i)
+        let top = (pointee.rsp &- UInt64(truncatingIfNeeded: size)) & stackMask
+        let a = try linear(segment: Int(SegmentNumber.ss), offset: top, size: size, write: true)
+        try checkWrite(a, size: size)
+        try branch(to: target, i)
+        try push(back, size: size)
     }
 
     /// RET, with or without the release of parameters.

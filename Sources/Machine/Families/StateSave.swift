@@ -7,9 +7,8 @@ extension CPU {
     /// #NM with CR0.EM or CR0.TS set; #GP(0) for an image that is not 16-byte aligned.
     private func stateImage(_ i: borrowing Instruction, write: Bool) throws(Fault) -> UInt64 {
         if pointee.cr0 & (CR0.em | CR0.ts) != 0 { throw .deviceNotAvailable }
-        let a = try linearAddress(i, size: 512, write: write)
-        if a & 15 != 0 { throw .generalProtection(0) }
-        return a
+        try requireAlignment(i)
+        return try linearAddress(i, size: 512, write: write)
     }
 
     /// How many 64-bit words of XMM registers the image holds now: none with CR4.OSFXSR clear,

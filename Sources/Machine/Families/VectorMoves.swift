@@ -94,25 +94,19 @@ extension CPU {
     }
 
     /// MASKMOVDQU and MASKMOVQ: bytes of the second operand to [rDI] where the third's sign is set.
-    /// Only bytes that are stored can fault.
+    /// All bytes are checked for writing, those not stored too (the SDM leaves that open; measured).
     func executeMaskedStore(_ i: borrowing Instruction) throws(Fault) {
         try requireVectors(i)
         let v = try readVector(i, i.operands.1)
         let mask = try readVector(i, i.operands.2)
-        let offset = readRegister(7, size: Int(i.addressSize))
         let count = i.operands.1.kind == .mmx ? 8 : 16
-        for pass in 0..<2 {
-            for n in 0..<count where mask.element(n, 1) & 0x80 != 0 {
-                let at = (offset &+ UInt64(n)) & sizeMask(Int(i.addressSize))
-                let a = try linear(segment: Int(i.segment), offset: at, size: 1, write: true)
-                if pass == 0 {
-                    try checkWrite(a, size: 1)
-                } else {
-                    try writeLinear(a, v.element(n, 1), size: 1)
-                }
-            }
-        }
         noteMMX(i)
+        let offset = readRegister(7, size: Int(i.addressSize))
+        let a = try linear(segment: Int(i.segment), offset: offset, size: count, write: true)
+        try checkWrite(a, size: count)
+        for n in 0..<count where mask.element(n, 1) & 0x80 != 0 {
+            try writeLinear(advance(a, n), v.element(n, 1), size: 1)
+        }
     }
 
     /// PEXTRB, PEXTRW, PEXTRD, PEXTRQ and EXTRACTPS.

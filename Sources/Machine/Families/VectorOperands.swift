@@ -32,6 +32,14 @@ extension CPU {
         vectorState.pointee.tagWord = 0
     }
 
+    /// #GP(0) for a memory operand that is not 16-byte aligned, whatever else is wrong with its
+    /// address (measured: a misaligned non-canonical one is #GP even in SS).
+    func requireAlignment(_ i: borrowing Instruction) throws(Fault) {
+        let hasBase = !in64Bit ? true : i.segment >= SegmentNumber.fs
+        let base = hasBase ? segments[Int(i.segment)].base : 0
+        if (base &+ effectiveOffset(i)) & 15 != 0 { throw .generalProtection(0) }
+    }
+
     /// Reads an operand of 1...16 bytes, zero-extended; a register's whole contents. A 16-byte
     /// memory operand must be aligned unless the instruction says otherwise: #GP(0).
     func readVector(
@@ -41,8 +49,8 @@ extension CPU {
         case .xmm: return xmm(o.register)
         case .mmx: return Vector128(low: mmx(o.register), high: 0)
         case .memory where o.size == 16:
+            if aligned { try requireAlignment(i) }
             let a = try linearAddress(i, size: 16, write: false)
-            if aligned && a & 15 != 0 { throw .generalProtection(0) }
             let low = try readLinear(a, size: 8)
             return Vector128(low: low, high: try readLinear(advance(a, 8), size: 8))
         default: return Vector128(low: try readOperand(i, o), high: 0)
@@ -58,8 +66,8 @@ extension CPU {
         case .xmm: setXMM(o.register, v)
         case .mmx: setMMX(o.register, v.low)
         case .memory where o.size == 16:
+            if aligned { try requireAlignment(i) }
             let a = try linearAddress(i, size: 16, write: true)
-            if aligned && a & 15 != 0 { throw .generalProtection(0) }
             try checkWrite(a, size: 16)
             try writeLinear(a, v.low, size: 8)
             try writeLinear(advance(a, 8), v.high, size: 8)

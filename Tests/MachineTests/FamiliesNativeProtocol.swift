@@ -1,0 +1,170 @@
+import Foundation
+import X86
+
+@testable import Machine
+
+/// x87 and SSE state as the oracle's protocol has it (Tools/native-oracle/main.c); 400 bytes.
+struct NativeVectors {
+    static let bytes = 400
+    var xmm = [UInt64](repeating: 0, count: 32)
+    var x87 = [UInt64](repeating: 0, count: 16)
+    var mxcsr: UInt32 = 0x1F80
+    var control: UInt16 = 0x37F
+    var status: UInt16 = 0
+    var tags: UInt16 = 0
+}
+
+/// One instruction to run, with all it can see.
+struct NativeCase {
+    var bytes: [UInt8] = []
+    var registers = [UInt64](repeating: 0, count: 16)
+    var flags: UInt64 = 2
+    var vectors = NativeVectors()
+}
+
+/// What an instruction did.
+struct NativeOutcome {
+    /// `completed` or an exception's vector.
+    var vector: UInt8 = NativeOutcome.completed
+    var errorCode: UInt32 = 0
+    var cr2: UInt64 = 0
+    var rip: UInt64 = 0
+    var registers = [UInt64](repeating: 0, count: 16)
+    var flags: UInt64 = 0
+    var vectors = NativeVectors()
+    /// Words of the data window that changed: offset and new value.
+    var changes: [UInt64] = []
+
+    static let completed: UInt8 = 0xFF
+}
+
+/// Bytes written and read in the order of the oracle's structures, little-endian.
+struct NativeBytes {
+    var data = Data()
+    var at = 0
+
+    mutating func put<T: FixedWidthInteger>(_ v: T) {
+        withUnsafeBytes(of: v.littleEndian) { data.append(contentsOf: $0) }
+    }
+
+    mutating func take<T: FixedWidthInteger>(_ type: T.Type) -> T {
+        let size = T.bitWidth / 8
+        let v = data.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: T.self) }
+        at += size
+        return T(littleEndian: v)
+    }
+
+    mutating func put(_ words: [UInt64]) {
+        words.withUnsafeBytes { data.append(contentsOf: $0) }
+    }
+
+    mutating func take(words count: Int) -> [UInt64] {
+        let words = [UInt64](unsafeUninitializedCapacity: count) { buffer, used in
+            data.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(buffer).copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: $0[at..<at + count * 8]))
+            }
+            used = count
+        }
+        at += count * 8
+        return words
+    }
+
+    mutating func put(_ v: NativeVectors) {
+        put(v.xmm)
+        put(v.x87)
+        put(v.mxcsr)
+        put(v.control)
+        put(v.status)
+        put(v.tags)
+        for _ in 0..<3 { put(UInt16(0)) }
+    }
+
+    mutating func takeVectors() -> NativeVectors {
+        var v = NativeVectors()
+        v.xmm = take(words: 32)
+        v.x87 = take(words: 16)
+        v.mxcsr = take(UInt32.self)
+        v.control = take(UInt16.self)
+        v.status = take(UInt16.self)
+        v.tags = take(UInt16.self)
+        for _ in 0..<3 { _ = take(UInt16.self) }
+        return v
+    }
+
+    mutating func put(_ c: NativeCase) {
+        put(UInt8(c.bytes.count))
+        data.append(contentsOf: c.bytes)
+        for _ in c.bytes.count..<15 { put(UInt8(0)) }
+        put(c.registers)
+        put(c.flags)
+        put(c.vectors)
+    }
+
+    mutating func takeOutcome() -> NativeOutcome {
+        var o = NativeOutcome()
+        o.vector = take(UInt8.self)
+        for _ in 0..<3 { _ = take(UInt8.self) }
+        o.errorCode = take(UInt32.self)
+        o.cr2 = take(UInt64.self)
+        o.rip = take(UInt64.self)
+        o.registers = take(words: 16)
+        o.flags = take(UInt64.self)
+        o.vectors = takeVectors()
+        let changed = take(UInt64.self)
+        o.changes = take(words: Int(changed) * 2)
+        return o
+    }
+}
+
+/// Runs cases on the real processor, in a child process.
+enum NativeOracle {
+    /// The tool, built beside the tests; nil where this host cannot run it.
+    static var tool: URL? {
+        #if arch(x86_64) && os(Linux)
+            var folder = URL(fileURLWithPath: CommandLine.arguments[0])
+            while folder.path != "/" {
+                folder.deleteLastPathComponent()
+                let tool = folder.appendingPathComponent("native-oracle")
+                var isFolder: ObjCBool = false
+                if FileManager.default.fileExists(atPath: tool.path, isDirectory: &isFolder),
+                    !isFolder.boolValue
+                {
+                    return tool
+                }
+            }
+            return nil
+        #else
+            return nil
+        #endif
+    }
+
+    struct Failure: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    static func run(_ cases: [NativeCase]) throws -> [NativeOutcome] {
+        guard let tool else { throw Failure(description: "native-oracle has not been built") }
+        var input = NativeBytes()
+        for c in cases { input.put(c) }
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("native-oracle-\(ProcessInfo.processInfo.globallyUniqueString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let requests = folder.appendingPathComponent("requests")
+        let replies = folder.appendingPathComponent("replies")
+        try input.data.write(to: requests)
+        try Data().write(to: replies)
+        let process = Process()
+        process.executableURL = tool
+        process.standardInput = try FileHandle(forReadingFrom: requests)
+        process.standardOutput = try FileHandle(forWritingTo: replies)
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw Failure(description: "native-oracle exit \(process.terminationStatus)")
+        }
+        var output = NativeBytes(data: try Data(contentsOf: replies))
+        return cases.map { _ in output.takeOutcome() }
+    }
+}

@@ -1,0 +1,283 @@
+import Foundation
+import Testing
+import X86
+
+@testable import Machine
+
+/// Executor A against the real processor: random instructions at CPL 3 in 64-bit mode. Flags that
+/// the manuals leave undefined are not compared, except where `UndefinedFlags` claims a measured
+/// behaviour and the host is of the kind it was measured on.
+///
+/// NATIVE_SEED and NATIVE_CASES in the environment choose other and more cases.
+@Suite struct FamiliesNativeTests {
+    @Test(arguments: [
+        (NativeGenerator.Subject.integer, 1 as UInt64, 150_000),
+        (NativeGenerator.Subject.vector, 2 as UInt64, 60_000),
+    ])
+    func agreesWithTheProcessor(
+        _ subject: NativeGenerator.Subject, _ seed: UInt64, _ count: Int
+    ) throws {
+        #if arch(x86_64) && os(Linux)
+            let environment = ProcessInfo.processInfo.environment
+            let chosen = environment["NATIVE_SEED"].flatMap { UInt64($0) }
+            let comparison = try NativeComparison(seed: chosen ?? seed, subject)
+            try comparison.run(count: environment["NATIVE_CASES"].flatMap { Int($0) } ?? count)
+            for line in comparison.report.prefix(20) { Issue.record("\(line)") }
+            #expect(comparison.disagreements == 0)
+            print(comparison.summary)
+            #expect(comparison.mnemonics.count >= comparison.expectedMnemonics)
+        #else
+            print("SKIPPED: the native comparison needs an x86-64 Linux host")
+        #endif
+    }
+}
+
+#if arch(x86_64) && os(Linux)
+
+    /// Runs cases on both sides and compares.
+    final class NativeComparison {
+        let bench: FamilyBench
+        var generator: NativeGenerator
+        let isMeasuredKind: Bool
+        var disagreements = 0
+        var compared = 0
+        var faults = 0
+        var mnemonics: [Mnemonic: Int] = [:]
+        var notExecutable: Set<Mnemonic> = []
+        var report: [String] = []
+        private var perMnemonic: [Mnemonic: Int] = [:]
+        private let pattern: UnsafeMutableRawPointer
+        private let subject: NativeGenerator.Subject
+
+        init(seed: UInt64, _ subject: NativeGenerator.Subject) throws {
+            bench = try FamilyBench(.bits64)
+            generator = NativeGenerator(seed: seed, subject, bench)
+            self.subject = subject
+            let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+            isMeasuredKind = text.contains("AuthenticAMD") && text.contains("cpu family\t: 26")
+            pattern = .allocate(byteCount: FamilyBench.areaBytes, alignment: 16)
+            var fill = SplitMix64(state: 0x243F_6A88_85A3_08D3)
+            for n in 0..<FamilyBench.areaBytes / 8 {
+                pattern.storeBytes(of: fill.next(), toByteOffset: n * 8, as: UInt64.self)
+            }
+        }
+
+        deinit { pattern.deallocate() }
+
+        /// How many different mnemonics a run of the default size must have met.
+        var expectedMnemonics: Int { subject == .integer ? 75 : 150 }
+
+        var summary: String {
+            "native comparison: \(compared) instances of \(mnemonics.count) mnemonics, "
+                + "\(faults) of them faulting, \(disagreements) disagreements; not executable: "
+                + notExecutable.map { "\($0)" }.sorted().joined(separator: " ")
+        }
+
+        func run(count: Int) throws {
+            for start in stride(from: 0, to: count, by: 10_000) {
+                var cases: [NativeCase] = []
+                var instructions: [Instruction] = []
+                var ours: [NativeOutcome] = []
+                while cases.count < min(10_000, count - start) {
+                    let (made, i) = generator.next()
+                    guard let outcome = execute(made, i) else { continue }
+                    cases.append(made)
+                    instructions.append(i)
+                    ours.append(outcome)
+                }
+                let theirs = try NativeOracle.run(cases)
+                for n in 0..<cases.count {
+                    compare(cases[n], instructions[n], ours[n], theirs[n])
+                }
+            }
+        }
+
+        /// Our side. Nil for what cannot be executed yet, or must not be run natively.
+        private func execute(_ c: NativeCase, _ i: Instruction) -> NativeOutcome? {
+            let cpu = bench.cpu
+            bench.window.copyMemory(from: pattern, byteCount: FamilyBench.areaBytes)
+            let at = bench.code + Int(FamilyBench.codeStart - FamilyBench.codeBase)
+            at.initializeMemory(as: UInt8.self, repeating: 0xCC, count: 16)
+            c.bytes.withUnsafeBytes { at.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+            for n in 0..<16 { cpu.registers[n] = c.registers[n] }
+            cpu.pointee.rflags = c.flags
+            cpu.pointee.rip = FamilyBench.codeStart
+            _ = try? cpu.translateFetch(FamilyBench.codeStart)
+            load(c.vectors)
+
+            let fault = bench.run(i)
+            if fault == .notExecutable {
+                notExecutable.insert(i.mnemonic)
+                return nil
+            }
+            var o = NativeOutcome()
+            o.rip = cpu.pointee.rip
+            if let fault {
+                o.vector = fault.vector
+                o.errorCode = fault.errorCode
+                o.cr2 = fault.vector == Vector.pageFault ? fault.address : 0
+            } else if o.rip &- FamilyBench.codeStart < UInt64(i.length) {
+                // It would run its own bytes again.
+                return nil
+            }
+            for n in 0..<16 { o.registers[n] = cpu.registers[n] }
+            o.flags = cpu.pointee.rflags
+            // Flags with which the host would trap or behave otherwise after the instruction.
+            let sticky = RFLAGS.tf | RFLAGS.ac | RFLAGS.nt | RFLAGS.id
+            if o.flags & sticky != 0 || isUndefined(c, i) { return nil }
+            store(&o.vectors)
+            if memcmp(bench.window, pattern, FamilyBench.areaBytes) != 0 {
+                for n in stride(from: 0, to: FamilyBench.areaBytes, by: 8) {
+                    let v = bench.window.load(fromByteOffset: n, as: UInt64.self)
+                    if v != pattern.load(fromByteOffset: n, as: UInt64.self) {
+                        o.changes += [UInt64(n), v]
+                    }
+                }
+            }
+            return o
+        }
+
+        /// The result is undefined: a 16-bit double shift by more than 16.
+        private func isUndefined(_ c: NativeCase, _ i: Instruction) -> Bool {
+            guard [.shld, .shrd].contains(i.mnemonic), i.operands.0.size == 2 else { return false }
+            let count = i.operands.2.kind == .immediate ? i.immediate : c.registers[1]
+            return count & 31 > 16
+        }
+
+        private func load(_ v: NativeVectors) {
+            let state = bench.cpu.vectorState
+            UnsafeMutableRawPointer(state).copyMemory(from: v.xmm, byteCount: 256)
+            bench.cpu.x87Words.update(from: v.x87, count: 16)
+            state.pointee.mxcsr = v.mxcsr
+            state.pointee.controlWord = v.control
+            state.pointee.statusWord = v.status
+            state.pointee.tagWord = v.tags == 0xFF ? 0 : 0xFFFF
+        }
+
+        private func store(_ v: inout NativeVectors) {
+            let state = bench.cpu.vectorState
+            v.xmm.withUnsafeMutableBytes {
+                $0.copyMemory(from: UnsafeRawBufferPointer(start: state, count: 256))
+            }
+            for n in 0..<16 { v.x87[n] = bench.cpu.x87Words[n] }
+            v.mxcsr = state.pointee.mxcsr
+            v.control = state.pointee.controlWord
+            v.status = state.pointee.statusWord
+            v.tags = state.pointee.tagWord == 0 ? 0xFF : 0
+        }
+
+        // MARK: - Comparison
+
+        private func compare(
+            _ c: NativeCase, _ i: Instruction, _ ours: NativeOutcome, _ theirs: NativeOutcome
+        ) {
+            compared += 1
+            mnemonics[i.mnemonic, default: 0] += 1
+            if ours.vector != NativeOutcome.completed { faults += 1 }
+            let what = differences(c, i, ours, theirs)
+            if what.isEmpty { return }
+            disagreements += 1
+            perMnemonic[i.mnemonic, default: 0] += 1
+            if perMnemonic[i.mnemonic]! <= 3 {
+                let hex = c.bytes.map { String(format: "%02x", $0) }.joined(separator: " ")
+                report.append("\(i.mnemonic) [\(hex)]: " + what.joined(separator: "; "))
+            }
+        }
+
+        private func differences(
+            _ c: NativeCase, _ i: Instruction, _ ours: NativeOutcome, _ theirs: NativeOutcome
+        ) -> [String] {
+            var what: [String] = []
+            func check(_ name: String, _ a: UInt64, _ b: UInt64) {
+                if a != b { what.append("\(name) is \(hex(a)), really \(hex(b))") }
+            }
+            check("vector", UInt64(ours.vector), UInt64(theirs.vector))
+            check("rip", ours.rip, theirs.rip)
+            if ours.vector == Vector.pageFault && theirs.vector == Vector.pageFault {
+                check("cr2", ours.cr2, theirs.cr2)
+                // Whether something of the kernel's is mapped there is the host's affair.
+                let mask: UInt32 = ours.cr2 >> 47 != 0 ? 0x6 : 0x7
+                check("error", UInt64(ours.errorCode & mask), UInt64(theirs.errorCode & mask))
+            }
+            for n in 0..<16 where ours.registers[n] != theirs.registers[n] {
+                check("register \(n)", ours.registers[n], theirs.registers[n])
+            }
+            var flags = comparedFlags(c, i)
+            // AMD's processors keep the flags of the iterations before a fault.
+            if ours.vector != NativeOutcome.completed && [.cmps, .scas].contains(i.mnemonic) {
+                flags = 0
+            }
+            if (ours.flags ^ theirs.flags) & flags != 0 {
+                check("flags (from \(hex(c.flags)))", ours.flags & flags, theirs.flags & flags)
+            }
+            if ours.changes != theirs.changes {
+                what.append("memory \(ours.changes.map(hex)), really \(theirs.changes.map(hex))")
+            }
+            if subject == .vector { what += vectorDifferences(ours.vectors, theirs.vectors) }
+            if !what.isEmpty {
+                what.append("registers " + c.registers.map(hex).joined(separator: " "))
+            }
+            return what
+        }
+
+        private func vectorDifferences(_ a: NativeVectors, _ b: NativeVectors) -> [String] {
+            var what: [String] = []
+            for n in 0..<32 where a.xmm[n] != b.xmm[n] {
+                what.append("xmm\(n / 2)[\(n & 1)] is \(hex(a.xmm[n])), really \(hex(b.xmm[n]))")
+            }
+            for n in 0..<8 {
+                let same =
+                    a.x87[2 * n] == b.x87[2 * n]
+                    && (a.x87[2 * n + 1] ^ b.x87[2 * n + 1]) & 0xFFFF == 0
+                if !same {
+                    what.append("mm\(n) is \(hex(a.x87[2 * n])), really \(hex(b.x87[2 * n]))")
+                }
+            }
+            if a.mxcsr != b.mxcsr { what.append("mxcsr is \(a.mxcsr), really \(b.mxcsr)") }
+            if a.tags != b.tags { what.append("tags are \(a.tags), really \(b.tags)") }
+            return what
+        }
+
+        private func hex(_ v: UInt64) -> String { String(v, radix: 16) }
+
+        /// The flags that the manuals define after this instruction, or that were measured on
+        /// processors of the host's kind.
+        private func comparedFlags(_ c: NativeCase, _ i: Instruction) -> UInt64 {
+            let all = RFLAGS.arithmetic | RFLAGS.df
+            let size = i.operands.0.size
+            let count = { (o: Operand) -> UInt64 in
+                let v = o.kind == .immediate ? i.immediate : o.kind == .one ? 1 : c.registers[1]
+                return v & (size == 8 ? 63 : 31)
+            }
+            switch i.mnemonic {
+            case .and, .or, .xor, .test:
+                return isMeasuredKind ? all : all & ~RFLAGS.af
+            case .mul, .imul:
+                return all & ~(RFLAGS.sf | RFLAGS.zf | RFLAGS.af | RFLAGS.pf)
+            case .div, .idiv: return all & ~RFLAGS.arithmetic
+            case .bsf, .bsr:
+                return isMeasuredKind ? all : all & ~RFLAGS.arithmetic | RFLAGS.zf
+            case .bt, .bts, .btr, .btc:
+                return isMeasuredKind
+                    ? all : all & ~(RFLAGS.of | RFLAGS.sf | RFLAGS.af | RFLAGS.pf)
+            case .shl, .shr, .sar, .rol, .ror, .rcl, .rcr:
+                let n = count(i.operands.1)
+                let isRotate = [.rol, .ror, .rcl, .rcr].contains(i.mnemonic)
+                if n == 0 { return all }
+                var mask = isRotate ? all : all & ~RFLAGS.af
+                if isMeasuredKind { return mask }
+                if n != 1 { mask &= ~RFLAGS.of }
+                if n >= UInt64(size) * 8 && !isRotate { mask &= ~RFLAGS.cf }
+                return mask
+            case .shld, .shrd:
+                let n = count(i.operands.2)
+                if n == 0 { return all }
+                if n > UInt64(size) * 8 { return all & ~RFLAGS.arithmetic }
+                let defined = all & ~RFLAGS.af
+                return n == 1 ? defined : defined & ~RFLAGS.of
+            default: return all
+            }
+        }
+    }
+
+#endif
