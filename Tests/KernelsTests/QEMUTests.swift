@@ -16,7 +16,7 @@ enum QEMU {
     static let guestPanic: Int32 = 0x13
 
     static func boot(
-        _ commandLine: String, guest: [UInt8]? = nil, options: [String] = [], seconds: Double = 120
+        _ commandLine: String, guest: [UInt8]? = nil, options: [String] = [], input: String = ""
     ) throws -> ProcessResult {
         let files = FileManager.default
         let folder = files.temporaryDirectory.appending(path: UUID().uuidString)
@@ -34,7 +34,7 @@ enum QEMU {
             try Data(guest).write(to: path)
             arguments += ["-initrd", path.path]
         }
-        return try run(try #require(path), arguments + options, seconds: seconds)
+        return try run(try #require(path), arguments + options, input: input)
     }
 
     static func guest() throws -> [UInt8] { try #require(Kernels.image(named: "guest")).bytes }
@@ -57,7 +57,7 @@ struct QEMUTests {
     @Test func hostRunsItsProcessesAlone() throws {
         let result = try QEMU.boot("host.work=100 host.workers=3")
         #expect(result.status == QEMU.status(QEMU.shutdown))
-        #expect(result.output.hasPrefix("host: design rfc, 0 guest(s) of 64 MiB\n"))
+        #expect(result.output.hasPrefix("host: design rfc, no guest\n"))
         for worker in 0..<3 {
             #expect(result.output.contains("host: worker \(worker): 100 rounds, result "))
         }
@@ -79,6 +79,29 @@ struct QEMUTests {
         }
         #expect(workers(alone.output).count == 2)
         #expect(workers(real.output) == workers(alone.output))
+    }
+
+    /// Two guests of one host: the VCPU pointer follows the launchers through the scheduler. Their
+    /// lines fall among each other as the clock has it, so lines are counted.
+    @Test func twoGuestsRunSideBySide() throws {
+        let one = try QEMU.boot("", guest: QEMU.guest())
+        let two = try QEMU.boot("host.guests=2 host.guest-memory=32", guest: QEMU.guest())
+        #expect(two.status == QEMU.status(QEMU.shutdown))
+        #expect(two.output.hasPrefix("host: design rfc, 2 guest(s) of 32 MiB\n"))
+        let lines = { (text: String) in text.split(separator: "\n") }
+        for line in lines(one.output)
+        where !line.hasPrefix("host:") && !line.hasPrefix("guest: paravirt") {
+            let count = lines(two.output).count { $0 == line }
+            #expect(count == 2 * lines(one.output).count { $0 == line }, "\(line)")
+        }
+    }
+
+    /// What is typed reaches the guest's shell, by way of the host's poll at each tick.
+    @Test func typingReachesTheShell() throws {
+        let result = try QEMU.boot(
+            "host.work=20 shell", guest: QEMU.guest(), input: "echo typed words\nexit\n")
+        #expect(result.status == QEMU.status(QEMU.shutdown))
+        #expect(result.output.contains("\ntyped words\n"), "\(result.output)")
     }
 
     /// Each way to fail, its exit value and the reason a person reads.

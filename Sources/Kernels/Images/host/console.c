@@ -21,7 +21,8 @@ void console_start(void)
     outb(PORT + 0, 1);    /* 115200 */
     outb(PORT + 1, 0);
     outb(PORT + 3, 0x03); /* 8 bits, no parity, 1 stop bit */
-    outb(PORT + 2, 0x07); /* FIFOs on and empty */
+    console_poll();       /* turning the FIFOs on empties them */
+    outb(PORT + 2, 0x01);
     outb(PORT + 4, 0x03); /* DTR, RTS */
 }
 

@@ -47,7 +47,7 @@ s64 sys_lguest_init(u64 entry, u64 root, u64 boot_info)
 {
     struct task *task = current_task();
     struct lguest *guest = &guests[task->guest];
-    if (guest->state != GUEST_NONE || task->guest >= boot_facts.module_count)
+    if (guest->state != GUEST_NONE || task->guest >= guest_count())
         return -EINVAL;
     if (!guest_address_ok(entry) || !guest_address_ok(boot_info) || root & (PAGE_SIZE - 1)
         || root >= guest_memory_size())
@@ -111,7 +111,7 @@ s64 sys_lguest_run(void)
  * and are delivered when the launcher next returns to its guest. */
 void guests_tick(u64 console_waiting)
 {
-    for (u64 n = 0; n < boot_facts.module_count; n++) {
+    for (u64 n = 0; n < guest_count(); n++) {
         struct lguest *guest = &guests[n];
         if (guest->state != GUEST_RUNNING)
             continue;

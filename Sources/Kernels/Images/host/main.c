@@ -14,7 +14,6 @@
 #define DEFAULT_WORKERS 2
 #define MAX_WORKERS 8
 #define DEFAULT_ROUNDS 400
-#define DEFAULT_GUEST_MIB 64
 
 extern u8 first_task_stack[];
 
@@ -81,14 +80,19 @@ static const char *outcome_name(u32 outcome)
 {
     console_start();
     memory_read_start_info(start_info);
-    u64 guest_mib = option("host.guest-memory", DEFAULT_GUEST_MIB) & ~1UL;
-    memory_start(guest_mib << 20);
+    u64 guest_mib = option("host.guest-memory", 0) & ~1UL;
+    /* More guests than images were given: the last image again. */
+    u64 guests = option("host.guests", boot_facts.module_count);
+    memory_start(guests, guest_mib << 20);
     descriptors_start();
     tasks_start((u64)first_task_stack + TASK_STACK_SIZE);
     apic_start();
     /* Not the machine's memory: loaders differ in what they keep of it. */
-    print("host: design %s, %u guest(s) of %u MiB\n", DESIGN_NAME, boot_facts.module_count,
-          guest_mib);
+    if (guest_count())
+        print("host: design %s, %u guest(s) of %u MiB\n", DESIGN_NAME, guest_count(),
+              guest_memory_size() >> 20);
+    else
+        print("host: design %s, no guest\n", DESIGN_NAME);
 
     u64 worker_count = option("host.workers", DEFAULT_WORKERS);
     u64 rounds = option("host.work", DEFAULT_ROUNDS);
@@ -96,7 +100,7 @@ static const char *outcome_name(u32 outcome)
         worker_count = MAX_WORKERS;
     struct task *workers[MAX_WORKERS];
     struct task *launchers[MAX_GUESTS];
-    u64 launcher_count = boot_facts.module_count;
+    u64 launcher_count = guest_count();
     for (u64 n = 0; n < worker_count; n++)
         workers[n] = worker_create(n, rounds);
     for (u64 n = 0; n < launcher_count; n++)

@@ -24,6 +24,8 @@ struct hvm_memory {
  * placed high (the guest images). */
 #define POOL_END 0x1000000UL
 #define MAX_MEMORY (64UL << 30)
+#define DEFAULT_GUEST_MEMORY (64UL << 20)
+#define LEAST_GUEST_MEMORY (4UL << 20)
 
 struct boot_facts boot_facts;
 u64 *host_root;
@@ -33,6 +35,7 @@ static u64 pool_next;
 static void *free_pages;
 static u64 guest_start;
 static u64 guest_size;
+static u64 guests;
 
 void memory_read_start_info(u64 start_info_phys)
 {
@@ -146,19 +149,25 @@ static void build_host_root(void)
     write_cr3(to_physical(host_root));
 }
 
-void memory_start(u64 guest_memory)
+void memory_start(u64 guest_number, u64 guest_memory)
 {
     pool_next = (to_physical(image_end) + PAGE_SIZE - 1) & ~(u64)(PAGE_SIZE - 1);
     if (boot_facts.memory_end < POOL_END)
         panic("memory is too small");
-    u64 guests = boot_facts.module_count;
+    guests = boot_facts.module_count ? guest_number : 0;
+    if (guests > MAX_MODULES)
+        guests = MAX_MODULES;
     guest_start = POOL_END;
     guest_size = guest_memory;
     u64 images = 0;
-    for (u64 i = 0; i < guests; i++)
+    for (u64 i = 0; i < boot_facts.module_count; i++)
         images += boot_facts.modules[i].size + PAGE_SIZE;
-    if (guests && guests * guest_size + images > boot_facts.memory_end - POOL_END)
-        panic("memory is too small for the guest's %u MiB", guest_size >> 20);
+    u64 room = boot_facts.memory_end - POOL_END;
+    u64 share = guests && images < room ? (room - images) / guests & ~(LARGE_PAGE_SIZE - 1UL) : 0;
+    if (!guest_size)
+        guest_size = share < DEFAULT_GUEST_MEMORY ? share : DEFAULT_GUEST_MEMORY;
+    if (guests && (guest_size > share || guest_size < LEAST_GUEST_MEMORY))
+        panic("memory is too small for %u guest(s) of %u MiB", guests, guest_size >> 20);
     move_modules(POOL_END + guests * guest_size);
     build_host_root();
 }
@@ -166,6 +175,11 @@ void memory_start(u64 guest_memory)
 u64 guest_memory_start(u64 n)
 {
     return guest_start + n * guest_size;
+}
+
+u64 guest_count(void)
+{
+    return guests;
 }
 
 u64 guest_memory_size(void)

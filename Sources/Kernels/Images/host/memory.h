@@ -47,14 +47,16 @@ extern struct boot_facts boot_facts;
 
 /* Copies the start info; the loader may have put it where the pool will be. */
 void memory_read_start_info(u64 start_info_phys);
-/* The page pool, the guests' memory, the final page tables. */
-void memory_start(u64 guest_memory);
+/* The page pool, the guests' memory (bytes of each; 0 = 64 MiB or what there is), the final page
+ * tables. */
+void memory_start(u64 guest_count, u64 guest_memory);
 
 /* A zeroed page, as a direct map address; NULL if there is none. Freed pages are reused last in
  * first out. */
 void *page_alloc(void);
 void page_free(void *page);
 
+u64 guest_count(void);
 /* Physical start of guest n's memory. */
 u64 guest_memory_start(u64 n);
 u64 guest_memory_size(void);

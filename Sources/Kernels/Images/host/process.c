@@ -55,7 +55,8 @@ struct task *launcher_create(u64 n)
 {
     struct program_arguments *arguments;
     u64 *root = space_create(&arguments);
-    const struct module *module = &boot_facts.modules[n];
+    u64 images = boot_facts.module_count;
+    const struct module *module = &boot_facts.modules[n < images ? n : images - 1];
     u64 first = module->start & ~(u64)(PAGE_SIZE - 1);
     u64 last = module->start + module->size;
     for (u64 at = first; at < last; at += PAGE_SIZE)
