@@ -35,6 +35,8 @@ import X86
         #expect(cpu.pointee.ss.attributes & 0xF == 0x3)
         #expect(cpu.pointee.tr.limit == 0x67 && cpu.pointee.tr.base == 0)
         #expect(cpu.pointee.activity == Activity.active)
+        #expect(machine.apicRead(APICRegister.spurious) == 0x1FF)
+        #expect(machine.apicRead(APICRegister.lint0) == 0x8700)
     }
 
     @Test func startInfoSaysWhatIsThere() throws {

@@ -38,6 +38,7 @@ extension Machine {
         }
         let info = try writeStartInfo(module: module, commandLine, avoiding: occupied)
         cpus[0].enterPVH(at: entry, startInfo: info)
+        bus.apics[0].leaveAsFirmware()
     }
 
     private func pvhEntry(_ file: ELFFile) throws(MachineError) -> UInt64 {

@@ -114,11 +114,17 @@ struct LocalAPIC {
     /// Version 0x14 (integrated), six LVT entries.
     static let version: UInt32 = 0x0005_0014
 
-    /// The state after reset of the vCPU with this index. LINT0 of the first is open to an external
-    /// interrupt controller, as firmware leaves it.
+    /// The state after reset of the vCPU with this index.
     init(index: Int) {
         id = UInt32(index)
-        if index == 0 { localVectors.3 = 0x700 }
+    }
+
+    /// A PC's firmware hands the first processor's APIC over switched on, with LINT0 open to the
+    /// 8259 and LINT1 to NMI, and kernels that do not start at reset rely on it.
+    mutating func leaveAsFirmware() {
+        spurious = 0x1FF
+        localVectors.3 = 0x8700
+        localVectors.4 = 0x8400
     }
 
     var enabled: Bool { spurious & LocalAPIC.softwareEnable != 0 }

@@ -62,7 +62,9 @@ extension CPU {
 
     func writeMSR(_ register: UInt32, _ value: UInt64) throws(Fault) {
         switch register {
-        case MSR.timeStampCounter: pointee.tscOffset = value &- pointee.cycles
+        case MSR.timeStampCounter:
+            pointee.tscOffset = value &- pointee.cycles
+            pointee.shared.pointee.bus._withUnsafeGuaranteedRef { $0.timeStampChanged(self) }
         case MSR.apicBase: try writeAPICBase(value)
         case MSR.sysenterCS: pointee.sysenterCS = value & 0xFFFF_FFFF
         case MSR.sysenterESP: pointee.sysenterESP = try canonical(value)
