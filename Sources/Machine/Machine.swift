@@ -24,6 +24,8 @@ public final class Machine {
     let pollInterval: UInt64
     /// The next poll: always a multiple of `pollInterval`.
     var nextPoll: UInt64
+    /// The instant of the last scheduled event or poll: how far time has come while vCPUs wait.
+    var lastInstant: UInt64 = 0
     /// Filled by the executor that meets an instruction it cannot execute: its place and name.
     var notExecutable: (cpu: Int, rip: UInt64, name: String)?
     /// Set by `requestStop`, cleared when `run` returns.
@@ -116,8 +118,9 @@ public final class Machine {
     /// Instructions retired by all vCPUs together.
     public var instructions: UInt64 { cpus.reduce(0) { $0 &+ $1.pointee.instructions } }
 
-    /// The cycle that the vCPU furthest ahead has reached.
-    public var cycles: UInt64 { cpus.reduce(0) { max($0, $1.pointee.cycles) } }
+    /// The cycle that the vCPU furthest ahead has reached, or the instant of the last scheduled
+    /// event or poll if all were waiting then.
+    public var cycles: UInt64 { cpus.reduce(lastInstant) { max($0, $1.pointee.cycles) } }
 
     /// For an observer or input source: stop at the current boundary.
     public func requestStop() {

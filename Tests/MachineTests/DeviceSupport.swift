@@ -3,6 +3,9 @@ import X86
 
 @testable import Machine
 
+/// The executors that tests of whole runs compare.
+let testedExecutors: [Executor] = [.stepwise]
+
 /// A small machine whose devices a test drives directly.
 func makeMachine(
     memory: UInt64 = 4 << 20, cpus: Int = 1, executor: Executor = .stepwise,

@@ -116,6 +116,7 @@ extension Machine {
     /// Polls come and go with or without a source, so that having one cannot be seen.
     private func poll(at cycle: UInt64) {
         nextPoll = cycle &+ pollInterval
+        lastInstant = cycle
         guard let inputs else { return }
         let bytes = inputs.poll(at: cycle, machine: self)
         if !bytes.isEmpty { deliverConsole(bytes) }
@@ -124,6 +125,7 @@ extension Machine {
     private func performNextEvent() {
         guard let event = bus.schedule.takeNext() else { return }
         let cpu = cpus[event.cpu]
+        lastInstant = max(lastInstant, event.instant)
         bus.perform(event.action, on: cpu, at: event.instant)
         // Idle time ends: a vCPU that wakes goes on from the event's instant.
         if cpu.pointee.cycles < event.instant && cpu.isRunnable {

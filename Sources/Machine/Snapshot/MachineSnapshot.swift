@@ -106,6 +106,7 @@ extension Machine {
         for cpu in cpus { try cpu.transfer(&stream) }
         try bus.transfer(&stream)
         try stream.field(&nextPoll)
+        try stream.field(&lastInstant)
         guard stream.reading else { return }
         // No instruction runs past a poll by as much as this.
         let reached = cpus.filter(\.isRunnable).map(\.pointee.cycles).min() ?? 0
