@@ -61,6 +61,7 @@ public final class Machine {
     }
 
     deinit {
+        shared.destroyDecodedCode()
         for cpu in cpus {
             cpu.pointee.vectors?.deallocate()
             cpu.pointee.dataTLB.deallocate()

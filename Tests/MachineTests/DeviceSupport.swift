@@ -4,7 +4,7 @@ import X86
 @testable import Machine
 
 /// The executors that tests of whole runs compare.
-let testedExecutors: [Executor] = [.stepwise]
+let testedExecutors = Executor.allCases
 
 /// A small machine whose devices a test drives directly.
 func makeMachine(

@@ -60,7 +60,8 @@ extension Machine {
 
     /// Replaces this machine's state by a snapshot's, which must be of a machine with the same
     /// configuration but for the executor. A complete snapshot replaces all memory; an incremental
-    /// one only the pages it holds. If it throws, the machine must not be run any more.
+    /// one only the pages it holds. Not for observers: nothing may be running. If it throws, the
+    /// machine must not be run any more.
     public func restore(_ snapshot: MachineSnapshot) throws(MachineError) {
         try checkPages(snapshot)
         var stream = StateStream(reading: snapshot.state)
@@ -139,6 +140,7 @@ extension Machine {
 
     /// Decoded code is a cache of memory, which has just been replaced.
     private func forgetDecodedCode() {
+        shared.forgetDecodedCode()
         shared.forgetDecodedCode()
         for n in 0..<pageCount { shared.pointee.pageFlags[n] &= ~PageFlag.code }
     }
