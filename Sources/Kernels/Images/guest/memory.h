@@ -39,7 +39,8 @@ u64 pages_in_use(void);
  * `create` is false, or memory is exhausted. Does not look into large pages. */
 u64 *page_table_entry(u64 root, u64 address, bool create);
 /* Tables below `root`'s lower half, with a reference more on every frame they name and write
- * permission taken from both sides. False if memory is exhausted; `to` then holds a part. */
+ * permission taken from both sides, of which the host is told. False if memory is exhausted; `to`
+ * then holds a part. */
 bool page_table_share_user(u64 from, u64 to);
 /* Releases every user frame and table under `root`, and `root` itself. */
 void page_table_release_user(u64 root);

@@ -1,10 +1,16 @@
 /* Walks and copies of four-level page tables in guest memory. The processor never uses them: the
- * host does, and builds its own from them. Telling it of a change is the caller's part. */
+ * host does, and builds its own from them. It must be told of every permission taken away. */
 #include "memory.h"
 
 #define ENTRIES 512
 #define TOP_LEVEL 4
 #define USER_TOP_ENTRIES 256
+#define FLUSH_THRESHOLD 64
+
+struct share {
+    u64 root;              /* whose pages lose write permission */
+    u64 write_protected;   /* how many have */
+};
 
 static u64 index_at(u64 address, int level) {
     return address >> (12 + 9 * (level - 1)) & (ENTRIES - 1);
@@ -29,14 +35,27 @@ u64 *page_table_entry(u64 root, u64 address, bool create) {
     return &table[index_at(address, 1)];
 }
 
-static bool share_level(u64 *from, u64 *to, int level, u64 count) {
+/* Takes write permission from the page at `address` of `root`. Up to a number of pages the host is
+ * told of each; beyond, the caller has it forget everything, which costs it about as much. */
+static void write_protect(struct share *share, u64 *entry, u64 address) {
+    *entry &= ~PTE_WRITE;
+    if (share->write_protected++ < FLUSH_THRESHOLD) {
+        hypercall(HYPERCALL_SET_PTE, share->root, address, 0);
+    }
+}
+
+static bool share_level(struct share *share, u64 *from, u64 *to, int level, u64 base) {
+    u64 count = level == TOP_LEVEL ? USER_TOP_ENTRIES : ENTRIES;
     for (u64 i = 0; i < count; i++) {
         if ((from[i] & PTE_PRESENT) == 0) {
             continue;
         }
+        u64 address = base | i << (12 + 9 * (level - 1));
         if (level == 1) {
             /* The next write on either side faults and decides by the count who copies. */
-            from[i] &= ~PTE_WRITE;
+            if ((from[i] & PTE_WRITE) != 0) {
+                write_protect(share, &from[i], address);
+            }
             to[i] = from[i];
             page_reference(from[i] & PTE_FRAME);
             continue;
@@ -46,7 +65,7 @@ static bool share_level(u64 *from, u64 *to, int level, u64 count) {
             return false;
         }
         to[i] = below | (from[i] & ~PTE_FRAME);
-        if (!share_level(direct(from[i] & PTE_FRAME), direct(below), level - 1, ENTRIES)) {
+        if (!share_level(share, direct(from[i] & PTE_FRAME), direct(below), level - 1, address)) {
             return false;
         }
     }
@@ -54,7 +73,12 @@ static bool share_level(u64 *from, u64 *to, int level, u64 count) {
 }
 
 bool page_table_share_user(u64 from, u64 to) {
-    return share_level(direct(from), direct(to), TOP_LEVEL, USER_TOP_ENTRIES);
+    struct share share = {.root = from, .write_protected = 0};
+    bool complete = share_level(&share, direct(from), direct(to), TOP_LEVEL, 0);
+    if (share.write_protected > FLUSH_THRESHOLD) {
+        hypercall(HYPERCALL_FLUSH_TLB, 0, 0, 0);
+    }
+    return complete;
 }
 
 static void release_level(u64 *table, int level, u64 count) {

@@ -66,14 +66,11 @@ bool user_space_fork(const struct user_space *from, struct user_space *to) {
         return false;
     }
     to->heap_end = from->heap_end;
-    bool complete = page_table_share_user(from->root, to->root);
-    /* Every writable page of the parent has become read-only: one call forgets them all, where a
-     * call for each would be the dearer way. Needed even if the copy failed half way. */
-    hypercall(HYPERCALL_FLUSH_TLB, 0, 0, 0);
-    if (!complete) {
+    if (!page_table_share_user(from->root, to->root)) {
         page_table_release_user(to->root);
+        return false;
     }
-    return complete;
+    return true;
 }
 
 void user_space_destroy(struct user_space *space) {

@@ -1,4 +1,4 @@
-/* Phase 3: a heap that is paged in on demand, shrunk, and grown again. */
+/* Phase 3: a heap that is paged in on demand, shared with a child, shrunk, and grown again. */
 #include "program.h"
 #include "user_layout.h"
 
@@ -27,6 +27,18 @@ static u64 sum(const u64 *heap, u64 words) {
     return checksum & 0xffffffff;
 }
 
+/* Lends the whole heap to a child, which writes to a part of it. */
+static void lend(u64 *heap, u64 words, u64 checksum) {
+    s64 id = program_fork("borrower");
+    if (id == 0) {
+        require(sum(heap, words) == checksum, "a child does not see its parent's heap");
+        fill(heap + words / 2, words / 8);
+        program_exit(0);
+    }
+    require(program_wait(id) == 0, "the borrower failed");
+    require(sum(heap, words) == checksum, "a heap was changed by a child");
+}
+
 static u64 use_heap(u64 work) {
     u64 *heap = (u64 *)USER_HEAP_BASE;
     u64 words = heap_words(work);
@@ -37,6 +49,7 @@ static u64 use_heap(u64 work) {
     fill(heap, words);
     u64 before = sum(heap, words);
     u64 lower = sum(heap, half);
+    lend(heap, words, before);
     program_break(USER_HEAP_BASE + half * sizeof(u64));
     program_break(end);
     require(sum(heap, half) == lower, "the heap that stayed was changed");

@@ -5,7 +5,7 @@
 #define SLEEPERS 3
 #define SPINNERS 2
 #define NAP 250000ul               /* nanoseconds, as timer.c counts them */
-#define SPINS_PER_WORK 8000ul
+#define SPINS_PER_WORK 5000ul
 
 static u64 nap(u64 work, u64 length) {
     u64 checksum = 0;
