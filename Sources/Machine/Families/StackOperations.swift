@@ -107,7 +107,7 @@ extension CPU {
     }
 
     /// ENTER: saves rBP, copies `level` - 1 outer frame pointers, pushes its own, and reserves the
-    /// local storage; the final top of the stack must be writable.
+    /// local storage; the final top of the stack must be writable. rBP has the operand's size.
     func executeEnter(_ i: borrowing Instruction) throws(Fault) {
         let size = Int(i.operandSize)
         let mask = stackMask
@@ -131,7 +131,7 @@ extension CPU {
                 segment: Int(SegmentNumber.ss), offset: top, size: size, write: true)
             try checkWrite(a, size: size)
             setStackPointer(top, mask: mask)
-            writeFramePointer(frame, mask: mask)
+            writeRegister(5, frame, size: size)
         } catch {
             pointee.rsp = saved
             throw error
@@ -149,10 +149,5 @@ extension CPU {
             pointee.rsp = saved
             throw error
         }
-    }
-
-    /// The frame pointer has the stack's width.
-    private func writeFramePointer(_ v: UInt64, mask: UInt64) {
-        writeRegister(5, v, size: mask == .max ? 8 : mask == 0xFFFF ? 2 : 4)
     }
 }
