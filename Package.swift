@@ -52,7 +52,7 @@ let package = Package(
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
         .testTarget(
             name: "CommandsTests", dependencies: ["PVReplayCommands"]),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels"], exclude: ["Hostile"]),
         .testTarget(name: "TidyTests"),
     ]
 )

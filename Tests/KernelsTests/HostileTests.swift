@@ -1,0 +1,77 @@
+import Foundation
+import Kernels
+import Testing
+
+/// Guests that break the rules (Hostile/): each attack has its answer, and whatever a guest does the
+/// host and its other processes go on.
+@Suite(.enabled(if: QEMU.path != nil, "qemu-system-x86_64 is not installed"), .serialized)
+struct HostileTests {
+    /// The hostile guest's ELF file, built by the images' own script from a copy of their folder.
+    static let image = Result<[UInt8], any Error> {
+        let files = FileManager.default
+        let here = URL(filePath: #filePath).deletingLastPathComponent()
+        let images = here.deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "Sources/Kernels/Images")
+        let folder = files.temporaryDirectory.appending(path: UUID().uuidString)
+        defer { try? files.removeItem(at: folder) }
+        try files.copyItem(at: images, to: folder)
+        try files.copyItem(
+            at: here.appending(path: "Hostile"), to: folder.appending(path: "hostile"))
+        let output = folder.appending(path: "hostile.elf")
+        let built = try run(
+            "/bin/sh", [folder.appending(path: "build.sh").path, "hostile", output.path])
+        #expect(built.status == 0, "\(built.output)")
+        return [UInt8](try Data(contentsOf: output))
+    }
+
+    /// With a clock that counts instructions: a guest that harms itself at random must not come to
+    /// hang in one run of a hundred.
+    static func boot(_ words: String) throws -> ProcessResult {
+        try QEMU.boot(
+            "\(words) host.work=20 host.guest-memory=16", guest: image.get(),
+            options: ["-icount", "shift=1,sleep=off"])
+    }
+
+    @Test(arguments: [
+        ("stack-direct-map", "double fault: cannot store the frame of vector 6"),
+        ("stack-text", "double fault: cannot store the frame of vector 6"),
+        ("stack-zero", "double fault: cannot store the frame of vector 6"),
+        ("stack-shared", "double fault: cannot store the frame of vector 6"),
+        ("root-in-hole", "(level 4, slot 258 of root 0x40000) maps into the host's hole"),
+        ("reserved-bits", "(level 4, for address 0x8000000000) has reserved bits set"),
+        ("fault-loop", "page fault loop: 1000 faults in a row for address 0x30000000"),
+        ("nested-task", "the return to it faulted: general protection"),
+        ("edge", "it returns to 0x800000000000, which is not canonical"),
+        ("early", "hypercall 9 at rip"),
+    ]) func attackKillsTheGuest(name: String, reason: String) throws {
+        let result = try Self.boot("attack=\(name)")
+        #expect(result.status == QEMU.status(QEMU.guestKilled))
+        #expect(result.output.contains("\nguest killed: "))
+        #expect(result.output.contains(reason), "\(result.output)")
+        #expect(result.output.contains("host: worker 1: 20 rounds, result "))
+    }
+
+    /// What guest users may not do is a fault that their own kernel sees, with the virtual CS.
+    @Test(arguments: [
+        ("user-sets-flag", "trap e\nerror 6\ncs 33\n"),
+        ("user-reads-kernel", "trap e\nerror 5\ncs 33\n"),
+        ("user-int80", "trap 80\nerror 0\ncs 33\n"),
+        ("arguments", "refused 9\n"),
+    ]) func attackIsSeenByTheGuest(name: String, text: String) throws {
+        let result = try Self.boot("attack=\(name)")
+        #expect(result.status == QEMU.status(QEMU.shutdown))
+        #expect(result.output.contains(text), "\(result.output)")
+    }
+
+    /// Thousands of harmful things at random: bad tables, stacks, selectors, flags, hypercalls.
+    @Test(arguments: 1...6) func hostSurvivesAnything(seed: Int) throws {
+        let reference = try QEMU.boot("host.work=20")
+        let result = try Self.boot("seed=\(seed)")
+        let ends = [QEMU.shutdown, QEMU.guestKilled, QEMU.guestPanic].map(QEMU.status)
+        #expect(ends.contains(result.status), "\(result.output)")
+        for line in reference.output.split(separator: "\n")
+        where line.hasPrefix("host: worker ") {
+            #expect(result.output.contains(line), "a host process noticed")
+        }
+    }
+}
