@@ -45,6 +45,18 @@ static inline void write_cr3(u64 value)
     __asm__ volatile("movq %0, %%cr3" : : "r"(value) : "memory");
 }
 
+static inline u64 read_cr4(void)
+{
+    u64 value;
+    __asm__ volatile("movq %%cr4, %0" : "=r"(value));
+    return value;
+}
+
+static inline void write_cr4(u64 value)
+{
+    __asm__ volatile("movq %0, %%cr4" : : "r"(value) : "memory");
+}
+
 static inline void invalidate_page(u64 address)
 {
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");

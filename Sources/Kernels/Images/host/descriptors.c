@@ -128,6 +128,9 @@ void descriptors_start(void)
     /* The IDT after GS: a handler's first need is the PDA. */
     __asm__ volatile("lidt %0" : : "m"(idt_pointer));
     __asm__ volatile("ltr %w0" : : "r"(TSS_SELECTOR));
+    /* Without CR4.MCE a machine check shuts the processor down; with it, it is vector 18, which
+     * needs the IST and so comes after LTR. */
+    write_cr4(read_cr4() | CR4_MCE);
 
     write_msr(MSR_STAR, STAR_HOST);
     write_msr(MSR_LSTAR, (u64)system_call);

@@ -44,6 +44,8 @@
 /* TF | IF | DF | IOPL, as the era had it. NT and AC are not masked (hole H10). */
 #define SFMASK_VALUE 0x3700
 
+#define CR4_MCE 0x40
+
 #define RFLAGS_FIXED 0x2
 #define RFLAGS_TF    0x100
 #define RFLAGS_IF    0x200

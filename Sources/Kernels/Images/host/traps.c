@@ -38,13 +38,22 @@ static int fix_up(struct guest_frame *frame)
     return 1;
 }
 
+static const char *context_name(const struct guest_frame *frame)
+{
+    if (!(frame->cs & 3))
+        return "the host kernel";
+    if (current_task()->vcpu)
+        return frame->cs == GUEST_KERNEL_CS ? "a guest kernel" : "a guest user";
+    return current_task()->name;
+}
+
 [[noreturn]] static void unexpected(const struct guest_frame *frame, u64 address)
 {
     if (frame->vector == VECTOR_PF)
-        panic("page fault (error %x) at %x, rip %x, rsp %x", frame->error, address, frame->rip,
-              frame->rsp);
-    panic("%s (error %x) at rip %x, rsp %x", vector_name(frame->vector), frame->error, frame->rip,
-          frame->rsp);
+        panic("page fault (error %x) for %x in %s at rip %x, rsp %x", frame->error, address,
+              context_name(frame), frame->rip, frame->rsp);
+    panic("%s (error %x) in %s at rip %x, rsp %x", vector_name(frame->vector), frame->error,
+          context_name(frame), frame->rip, frame->rsp);
 }
 
 /* The IRET to CPL 3 was refused. GS is the kernel's again; the frame that IRET was to load is lost,
