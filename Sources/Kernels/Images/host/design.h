@@ -27,13 +27,13 @@
 #define GUEST_RETURN_SYSRET 1
 
 /* roots: two shadow roots for each of the guest's, one for its kernel, one for its users.
- * shadow.c. */
+ * guest_switch.c, shadow.c. */
 #define ROOTS_TWO 1
 
 /* entry stack: a stack of the VCPU's own, not the launcher task's. guest_switch.c. */
 #define ENTRY_STACK_SEPARATE 1
 
-/* who moves: the guest's PAGE_OFFSET (paravirt_abi.h). */
-#define MOVES_GUEST 1
+/* who moves: the guest's PAGE_OFFSET. No code depends on it: paravirt_abi.h and the guest's link
+ * script say where it is. */
 
 #endif

@@ -73,9 +73,11 @@ error_swapped:
      * code while a guest is current (a copy from guest memory, say) must not be reflected into the
      * guest (H8). It stands after SAVE_ALL because every register is then free, and before any
      * handler, because the handlers take their frame for a host user's. */
+#if ENTRY_HOOK_TEST && VCPU_POINTER_PDA
     movq %gs:PDA_VCPU, %rax
     testq %rax, %rax
     jnz error_guest
+#endif
 error_trap:
     movq %rsp, %rdi
     call do_trap

@@ -42,6 +42,7 @@ FUNCTION lguest_return
      * load the guest kernel's selectors, so a return to guest user goes by IRET. RIP and the stack
      * are the guest's choice: lguest_return_work has refused a RIP that is not canonical, for which
      * an Intel processor would raise #GP here at CPL 0 on the guest's RSP (H10). */
+#if GUEST_RETURN_SYSRET && SELECTORS_DISTINCT
     cmpq $GUEST_KERNEL_CS, FRAME_CS(%rsp)
     jne return_by_iret
     movq FRAME_RCX(%rsp), %rax
@@ -54,6 +55,9 @@ FUNCTION lguest_return
     movq FRAME_RSP - FRAME_VECTOR(%rsp), %rsp
     swapgs
     sysretq
+#else
+    jmp return_by_iret
+#endif
 END lguest_return
 
 /* void vcpu_enter(struct vcpu *): from the launcher's system call into its guest, on the frame at

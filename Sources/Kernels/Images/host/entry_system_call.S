@@ -19,9 +19,11 @@ FUNCTION system_call
      * not be put on the launcher task's stack, where the launcher still sits in LGUEST_RUN (H14).
      * The pointer is this CPU's PDA field and SYSCALL comes from CPL 3 only, so non-NULL means
      * that the caller is the guest (H8 cannot arise here). */
+#if ENTRY_HOOK_TEST && VCPU_POINTER_PDA
     movq %gs:PDA_VCPU, %rsp
     testq %rsp, %rsp
     jnz system_call_guest
+#endif
     movq %gs:PDA_KERNELSTACK, %rsp
     sti                                 /* the stack is ours: interrupts may come */
 

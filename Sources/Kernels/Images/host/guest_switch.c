@@ -8,7 +8,9 @@
 void guest_load_root(struct vcpu *vcpu)
 {
     struct shadow_root *root = vcpu->cpu->root;
+#if ROOTS_TWO
     u64 cr3 = to_physical(vcpu->kernel_mode ? root->kernel : root->user);
+#endif
     struct task *task = current_task();
     /* The task's root is kept in step, so that a context switch comes back to the context that was
      * interrupted (H6). */
