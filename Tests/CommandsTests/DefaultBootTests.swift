@@ -3,7 +3,7 @@ import Testing
 
 /// The whole product once through: the reference boot recorded, looked at and replayed.
 @Suite(.serialized) struct DefaultBootTests {
-    static let scratch: Scratch? = try? Scratch()
+    nonisolated(unsafe) static let scratch: Scratch? = try? Scratch()
     /// Recorded once, used by all tests here.
     static let recorded: Tool.Result? = {
         guard let scratch else { return nil }

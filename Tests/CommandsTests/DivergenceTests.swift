@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("guest.elf", "--guest", "paravirt kernel"), ("host.elf", "--host", "worker"),
+        ("guest.elf", "--guest", "paravirt kernel"), ("host.elf", "--host", "guest(s) of"),
     ])
     func aChangedImageIsReportedAtTheFirstDifference(
         _ image: String, _ option: String, _ text: String

@@ -98,11 +98,12 @@ struct RecordCommand: ParsableCommand {
     }
 
     private func record() throws {
-        let configuration = try session.configuration()
+        var configuration = try session.configuration()
+        configuration.limits = RunLimits(
+            cycles: limitCycles?.value ?? .max, instructions: limitInstructions.value)
         var options = RecordingOptions()
         options.executor = executor.executor
         options.limits = SessionLimits(
-            cycles: limitCycles?.value ?? .max, instructions: limitInstructions.value,
             events: limitEvents?.value ?? .max, bytes: limitBytes?.bytes ?? .max)
         options.checkpointInterval = checkpointInterval.value
         options.injections = inject.compactMap { Injection($0) }

@@ -31,6 +31,7 @@ public final class Recorder: PathSink, InputSource {
     public private(set) var history = RecentHistory()
 
     private let options: RecordingOptions
+    private let limits: RunLimits
     private let layout: ParavirtLayout?
     private let writer: TraceWriter?
     private var observer: ParavirtObserver?
@@ -48,6 +49,7 @@ public final class Recorder: PathSink, InputSource {
         _ configuration: SessionConfiguration, options: RecordingOptions, writer: TraceWriter?
     ) throws(ReplayError) {
         self.options = options
+        limits = configuration.limits
         self.writer = writer
         layout = try configuration.paravirtLayout()
         machine = try configuration.makeMachine(executor: options.executor)
@@ -78,7 +80,7 @@ public final class Recorder: PathSink, InputSource {
             let stop = machine.run(nextLimits(checkpoint: nextCheckpoint))
             if let failure { throw failure }
             if try injectDue() { continue }
-            if stop == .cycleLimit, machine.cycles < options.limits.cycles {
+            if stop == .cycleLimit, machine.cycles < limits.cycles {
                 try checkpoint()
                 nextCheckpoint += options.checkpointInterval
                 report()
@@ -91,17 +93,16 @@ public final class Recorder: PathSink, InputSource {
     // MARK: Stops on the way
 
     private func nextLimits(checkpoint: UInt64) -> RunLimits {
-        var limits = RunLimits(
-            cycles: min(checkpoint, options.limits.cycles),
-            instructions: options.limits.instructions)
+        var next = RunLimits(
+            cycles: min(checkpoint, limits.cycles), instructions: limits.instructions)
         for injection in timedInjections {
             switch injection.moment {
-            case .cycle(let cycle): limits.cycles = min(limits.cycles, cycle)
-            case .instruction(let count): limits.instructions = min(limits.instructions, count)
+            case .cycle(let cycle): next.cycles = min(next.cycles, cycle)
+            case .instruction(let count): next.instructions = min(next.instructions, count)
             case .event: break
             }
         }
-        return limits
+        return next
     }
 
     /// Performs the timed injections whose moment has come; true if there was one.

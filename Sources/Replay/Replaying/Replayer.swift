@@ -25,6 +25,10 @@ public final class Replayer: PathSink, InputSource {
     private let reader: TraceReader
     private let cursor: TraceCursor
     private let layout: ParavirtLayout?
+    private let sessionLimits: RunLimits
+    /// Whether the machine is to stop right after the last record: the trace is torn there, or a
+    /// limit of events or bytes stopped the recorder there.
+    private let stopsWithRecords: Bool
     private var observer: ParavirtObserver?
     private let consoleOutput: ((UInt8) -> Void)?
     private var counts = EventCounts()
@@ -46,6 +50,11 @@ public final class Replayer: PathSink, InputSource {
         self.consoleOutput = consoleOutput
         cursor = reader.cursor()
         layout = try configuration.paravirtLayout()
+        sessionLimits = configuration.limits
+        stopsWithRecords =
+            reader.outcome.map {
+                $0.kind == .limit && $0.exitCode == LimitKind.request.rawValue
+            } ?? true
         machine = try configuration.makeMachine(executor: executor)
         observer = ParavirtObserver(
             layout: layout, level: configuration.level, cpuCount: machine.cpuCount, sink: self)
@@ -57,7 +66,7 @@ public final class Replayer: PathSink, InputSource {
     public func run() throws(ReplayError) -> ReplayResult {
         advance()
         var stop = StopReason.requested
-        if failure == nil, found == nil, pending != nil || reader.outcome != nil {
+        if failure == nil, found == nil, pending != nil || !stopsWithRecords {
             stop = machine.run(limits())
         }
         if let failure { throw failure }
@@ -75,15 +84,13 @@ public final class Replayer: PathSink, InputSource {
             isWhole: reader.complete)
     }
 
-    /// A run that the recorder stopped stops at the same boundary; any other may go on a little
-    /// longer than the recording did, so that a run which does not end is seen as a difference.
+    /// The session's own limits; a run that ended by itself may go on a little longer than the
+    /// recording did, so that a run which does not end is seen as a difference.
     private func limits() -> RunLimits {
-        guard let outcome = reader.outcome else { return .unlimited }
-        if outcome.kind == .limit {
-            return RunLimits(cycles: outcome.cycles, instructions: outcome.instructions)
-        }
+        guard let outcome = reader.outcome, outcome.kind != .limit else { return sessionLimits }
         return RunLimits(
-            cycles: outcome.cycles &+ 1_000_000, instructions: outcome.instructions &+ 1_000_000)
+            cycles: min(sessionLimits.cycles, outcome.cycles &+ 1_000_000),
+            instructions: min(sessionLimits.instructions, outcome.instructions &+ 1_000_000))
     }
 
     /// The end in the recording's words, where it agreed: a limit's reason is the recorder's.
@@ -144,8 +151,7 @@ public final class Replayer: PathSink, InputSource {
         } catch {
             fail(error as? ReplayError ?? .noSuchCPU(0))
         }
-        // A torn trace ends here; the machine need not go on.
-        if pending == nil, reader.outcome == nil { machine.requestStop() }
+        if pending == nil, stopsWithRecords { machine.requestStop() }
     }
 
     private func fail(_ error: ReplayError) {
@@ -169,7 +175,7 @@ public final class Replayer: PathSink, InputSource {
     public func observed(
         _ event: UnsafePointer<Event>, sharedPage: UnsafeRawPointer?, machine: Machine
     ) {
-        if isOver || (pending == nil && reader.outcome == nil) { return }
+        if isOver || (pending == nil && stopsWithRecords) { return }
         guard pending == .event else {
             unexpected(event.pointee)
             return
@@ -219,7 +225,7 @@ public final class Replayer: PathSink, InputSource {
     }
 
     public func returned(_ back: EventReturn, machine: Machine) {
-        if isOver || (pending == nil && reader.outcome == nil) { return }
+        if isOver || (pending == nil && stopsWithRecords) { return }
         guard pending == .eventReturn, cursor.eventReturn == back else {
             let expected = pending == .eventReturn ? cursor.eventReturn : nil
             diverge(
@@ -231,7 +237,7 @@ public final class Replayer: PathSink, InputSource {
     }
 
     public func printed(_ byte: UInt8, cpu: UInt8, cycle: UInt64, machine: Machine) {
-        if isOver || (pending == nil && reader.outcome == nil) { return }
+        if isOver || (pending == nil && stopsWithRecords) { return }
         history.add(byte)
         consoleOutput?(byte)
         guard pending == .console else {

@@ -2,6 +2,19 @@ import Machine
 import Paravirt
 import Trace
 
+/// What stopped a run that had not ended by itself. The raw value is the exit code in the trace's
+/// outcome, which such a run has no other use for.
+public enum LimitKind: UInt32, Sendable {
+    case cycles = 1
+    case instructions = 2
+    /// A limit of events or bytes: right after the last record.
+    case request = 3
+    /// Every vCPU halted for good.
+    case idle = 4
+    /// An instruction that we cannot execute yet.
+    case notExecutable = 5
+}
+
 /// How a run ended, in the words of a trace's outcome.
 public struct RunEnd: Equatable, Sendable {
     public var outcome: OutcomeKind
@@ -9,16 +22,18 @@ public struct RunEnd: Equatable, Sendable {
     public var exitCode: UInt32?
     /// One sentence; from the host itself where it left one.
     public var reason: String
+    /// What stopped the run, where the outcome is `limit`.
+    public var stop: LimitKind?
     /// True where the run ended for a gap of ours: an instruction that we cannot execute yet.
-    public var isDefect: Bool
+    public var isDefect: Bool { stop == .notExecutable }
 
     public init(
-        outcome: OutcomeKind, exitCode: UInt32? = nil, reason: String, isDefect: Bool = false
+        outcome: OutcomeKind, exitCode: UInt32? = nil, reason: String, stop: LimitKind? = nil
     ) {
         self.outcome = outcome
         self.exitCode = exitCode
         self.reason = reason
-        self.isDefect = isDefect
+        self.stop = stop
     }
 
     /// - Parameter limit: which of the session's own limits asked for the stop, if one did.
@@ -29,23 +44,29 @@ public struct RunEnd: Equatable, Sendable {
         case .shutdown(let cpu):
             self.init(
                 outcome: .tripleFault,
-                reason: "CPU \(cpu) shut down: an exception came up while delivering #DF")
+                reason:
+                    "CPU \(cpu) shut down: #DF could not be delivered, or a machine check came with "
+                    + "CR4.MCE clear")
         case .cycleLimit:
-            self.init(outcome: .limit, reason: "the limit of cycles was reached")
+            self.init(
+                outcome: .limit, reason: "the limit of cycles was reached", stop: .cycles)
         case .instructionLimit:
-            self.init(outcome: .limit, reason: "the limit of instructions was reached")
+            self.init(
+                outcome: .limit, reason: "the limit of instructions was reached",
+                stop: .instructions)
         case .requested:
-            self.init(outcome: .limit, reason: limit ?? "stopped on request")
+            self.init(outcome: .limit, reason: limit ?? "stopped on request", stop: .request)
         case .idle:
             self.init(
                 outcome: .limit,
-                reason: "every CPU is halted and nothing is scheduled that could wake one")
+                reason: "every CPU is halted and nothing is scheduled that could wake one",
+                stop: .idle)
         case .notExecutable(let cpu, let rip, let name):
             self.init(
                 outcome: .limit,
                 reason: "CPU \(cpu) met \(name) at 0x\(String(rip, radix: 16)), "
                     + "which pvreplay cannot execute yet",
-                isDefect: true)
+                stop: .notExecutable)
         }
     }
 

@@ -24,7 +24,7 @@ extension RunSummary {
     var record: Outcome {
         var outcome = Outcome()
         outcome.kind = end.outcome
-        outcome.exitCode = end.exitCode ?? 0
+        outcome.exitCode = end.stop?.rawValue ?? end.exitCode ?? 0
         outcome.cycles = cycles
         outcome.instructions = instructions
         outcome.events = events

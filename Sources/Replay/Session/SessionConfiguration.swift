@@ -20,6 +20,8 @@ public struct SessionConfiguration: Equatable, Sendable {
     public var design: String
     /// Seeds whatever draws numbers (nothing in the machine does so on its own).
     public var seed: UInt64
+    /// Where the machine is stopped if it has not ended before.
+    public var limits = RunLimits.unlimited
 
     public init(
         host: SessionImage, guest: SessionImage?, commandLine: String = "",

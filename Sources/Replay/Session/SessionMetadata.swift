@@ -10,6 +10,8 @@ extension SessionConfiguration {
     public static let toolVersion = "0.1.0"
 
     private typealias Key = TraceMetadata.Key
+    private static let cycleLimitKey = "limit.cycles"
+    private static let instructionLimitKey = "limit.instructions"
 
     public var metadata: TraceMetadata {
         var pairs = TraceMetadata()
@@ -23,6 +25,8 @@ extension SessionConfiguration {
         pairs[Key.cpus] = String(cpus)
         pairs[Key.level] = Self.name(of: level)
         pairs[Key.seed] = String(seed)
+        pairs[Self.cycleLimitKey] = String(limits.cycles)
+        pairs[Self.instructionLimitKey] = String(limits.instructions)
         pairs[Key.costProfile] = costs.name
         pairs[Key.costFigures] = CostClass.allCases
             .map { "\($0)=\(costs[$0])" }.joined(separator: ",")
@@ -63,6 +67,8 @@ extension SessionConfiguration {
         else { throw .metadata(key: Key.level, value: levelName) }
         self.level = level
         seed = try number(Key.seed)
+        limits.cycles = try number(Self.cycleLimitKey)
+        limits.instructions = try number(Self.instructionLimitKey)
         costs = try Self.costs(name: try text(Key.costProfile), try text(Key.costFigures))
     }
 

@@ -37,7 +37,7 @@ extension TraceDocument {
         let end = reader.outcome
         outcome = end?.kind.name
         reason = end?.reason
-        exitCode = end.flatMap { $0.exitCode == 0 && $0.kind == .limit ? nil : $0.exitCode }
+        exitCode = end.flatMap { $0.kind == .limit ? nil : $0.exitCode }
         events = byKind.reduce(0, +)
         eventsByKind = RunDocument.byName(byKind)
         returns = totals.returns

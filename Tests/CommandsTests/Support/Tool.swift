@@ -42,7 +42,7 @@ enum Tool {
         let output = Pipe()
         let errorFile = FileManager.default.temporaryDirectory
             .appending(path: "pvreplay-stderr-\(UUID().uuidString)")
-        FileManager.default.createFile(atPath: errorFile.path, contents: nil)
+        try Data().write(to: errorFile)
         defer { try? FileManager.default.removeItem(at: errorFile) }
         process.standardOutput = output
         process.standardError = try FileHandle(forWritingTo: errorFile)
