@@ -10,6 +10,9 @@
 #include "per_cpu.h"
 #include "vcpu.h"
 
+/* The root in use is never evicted, so that there is always another. */
+_Static_assert(SHADOW_ROOTS >= 2, "shadow roots");
+
 #define GUEST_SLOTS 257 /* PML4 slots 0...256 are the guest's */
 #define SHARED_SLOT 257
 #define ENTRIES 512
