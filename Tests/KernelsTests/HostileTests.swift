@@ -18,8 +18,7 @@ struct HostileTests {
         try files.copyItem(
             at: here.appending(path: "Hostile"), to: folder.appending(path: "hostile"))
         let output = folder.appending(path: "hostile.elf")
-        let built = try run(
-            "/bin/sh", [folder.appending(path: "build.sh").path, "hostile", output.path])
+        let built = try buildImage(in: folder, name: "hostile", output: output)
         #expect(built.status == 0, "\(built.output)")
         return [UInt8](try Data(contentsOf: output))
     }

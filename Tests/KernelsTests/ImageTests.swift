@@ -94,8 +94,7 @@ import Testing
         try? files.removeItem(at: folder)
         try files.copyItem(at: images, to: folder)
         let output = folder.appending(path: "image.elf")
-        let result = try run(
-            "/bin/sh", [folder.appending(path: "build.sh").path, name, output.path])
+        let result = try buildImage(in: folder, name: name, output: output)
         #expect(result.status == 0, "\(result.output)")
         #expect(try Data(contentsOf: output) == Data(try Self.reader(name).bytes))
     }

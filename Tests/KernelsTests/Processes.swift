@@ -29,3 +29,15 @@ func run(
     return ProcessResult(
         status: process.terminationStatus, output: String(decoding: output, as: UTF8.self))
 }
+
+/// Runs the images' script with the compiler and linker of the Swift toolchain in use, which are the
+/// ones that the package's own build takes, whatever other clang comes first in PATH.
+func buildImage(in folder: URL, name: String, output: URL) throws -> ProcessResult {
+    let script = """
+        swift=$(command -v swift) && PATH=$(dirname "$(readlink -f "$swift")"):$PATH
+        export PATH
+        exec /bin/sh "$0" "$@"
+        """
+    return try run(
+        "/bin/sh", ["-c", script, folder.appending(path: "build.sh").path, name, output.path])
+}
