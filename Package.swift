@@ -49,6 +49,9 @@ let package = Package(
         .testTarget(name: "MachineTests", dependencies: ["Machine", "X86", "native-oracle"]),
         .testTarget(
             name: "TraceTests", dependencies: ["Trace"], exclude: ["Traces", "Snapshots"]),
+        .testTarget(
+            name: "ReportTests", dependencies: ["Report", "Trace", "X86", "Kernels"],
+            exclude: ["Fixtures", "Snapshots"]),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
         .testTarget(
             name: "CommandsTests", dependencies: ["PVReplayCommands"]),

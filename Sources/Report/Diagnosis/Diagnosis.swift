@@ -1,0 +1,145 @@
+import Trace
+import X86
+
+/// The account of a run that failed, for a person who has to find out why: what ended it, what that
+/// points to, where each side stood (source line, registers, code, stack), and the last events of
+/// both kernels. A pure function of its input.
+public struct Diagnosis {
+    private let input: DiagnosisInput
+    private var lines: [String] = []
+
+    /// How many events of each kernel are shown.
+    static let eventCount = 8
+
+    /// The text, lines ending with a newline, at most about 100 columns.
+    public static func text(_ input: DiagnosisInput) -> String {
+        var diagnosis = Diagnosis(input: input)
+        diagnosis.build()
+        return diagnosis.lines.joined(separator: "\n") + "\n"
+    }
+
+    private init(input: DiagnosisInput) { self.input = input }
+
+    private mutating func build() {
+        headline()
+        for hint in DiagnosisHints.find(input) { lines.append("  - " + hint) }
+        for place in input.places { section(place) }
+        events(
+            "Last events from the guest", of: [.guestKernel, .guestUser],
+            none: "The guest caused no event.")
+        events(
+            "Last events from the host", of: [.hostKernel, .hostUser],
+            none: "The host caused no event of its own.")
+        for fault in input.symbols.faults { lines.append("note: symbols of " + fault) }
+        if !input.advice.isEmpty {
+            lines.append("")
+            lines += input.advice
+        }
+    }
+
+    // MARK: What ended it
+
+    private mutating func headline() {
+        let outcome = input.outcome
+        lines.append(Self.sentence(outcome, limit: input.limit))
+        if !outcome.reason.isEmpty { lines.append("  It said: \(Self.printable(outcome.reason))") }
+        if let first = input.places.first, let place = source(of: first) {
+            lines.append("  At \(place)")
+        }
+        lines.append(
+            "  On CPU \(outcome.cpu), after \(outcome.instructions) instructions, "
+                + "\(outcome.cycles) cycles and \(outcome.events) events")
+    }
+
+    private static func sentence(_ outcome: Outcome, limit: String?) -> String {
+        switch outcome.kind {
+        case .shutdown: "The machine shut down in order."
+        case .hostPanic: "The host panicked."
+        case .guestKilled: "The host killed the guest."
+        case .guestPanic: "The guest panicked."
+        case .tripleFault:
+            "The processor shut down: delivering a double fault failed (triple fault)."
+        case .limit: "A limit was reached" + (limit.map { " (\($0))" } ?? "") + "."
+        }
+    }
+
+    /// What a guest printed must not reach a terminal as control characters.
+    static func printable(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            if scalar.value >= 0x20 && scalar.value != 0x7f && !(0x80..<0xa0 ~= scalar.value) {
+                result.unicodeScalars.append(scalar)
+            } else if scalar == "\n" {
+                result += " / "
+            } else {
+                result += "\\x" + String(scalar.value, radix: 16)
+            }
+        }
+        return result
+    }
+
+    private func source(of place: DiagnosisPlace) -> String? {
+        guard let found = input.symbols.lookup(place.registers.rip, in: place.context) else {
+            return nil
+        }
+        return found.name + (found.source.map { " (\($0))" } ?? "")
+    }
+
+    // MARK: A place
+
+    private mutating func section(_ place: DiagnosisPlace) {
+        lines.append("")
+        lines.append(place.title.prefix(1).uppercased() + place.title.dropFirst() + ":")
+        lines += RegisterText.lines(place.registers).map { "  " + $0 }
+        lines.append("")
+        lines.append("  Code:")
+        lines += CodeWindow.lines(place, input.symbols).map { "  " + $0 }
+        lines.append("")
+        lines.append("  Stack:")
+        lines += StackWalk.frames(place, input.symbols).map {
+            "    " + Self.frame($0, place.context, input.symbols)
+        }
+    }
+
+    private static func frame(
+        _ frame: StackWalk.Frame, _ context: Context, _ symbols: SymbolTable
+    ) -> String {
+        let address = Hex.address(frame.address)
+        // A call's return address may lie in the next line or even symbol: its place is told by
+        // the call's last byte.
+        let place = symbols.lookup(frame.isReturn ? frame.address &- 1 : frame.address, in: context)
+        guard var place else { return address + "  " + frame.note }
+        if frame.isReturn { place.offset &+= 1 }
+        let source = place.source.map { "  " + $0 } ?? ""
+        let note = frame.note.isEmpty ? "" : "  " + frame.note
+        return address + "  " + place.name + source + note
+    }
+
+    // MARK: Events
+
+    private mutating func events(_ title: String, of contexts: [Context], none: String) {
+        lines.append("")
+        let chosen = input.events.filter { contexts.contains($0.event.from) }
+        guard !chosen.isEmpty else {
+            lines.append(none)
+            return
+        }
+        lines.append(title + ":")
+        for event in chosen.suffix(Self.eventCount) {
+            lines.append("  " + EventText.line(event, input.symbols, input.callName))
+        }
+    }
+}
+
+/// Hexadecimal of fixed width.
+enum Hex {
+    /// 16 digits.
+    static func address(_ value: UInt64) -> String { padded(value, 16) }
+
+    static func padded(_ value: UInt64, _ digits: Int) -> String {
+        let text = String(value, radix: 16)
+        return String(repeating: "0", count: max(0, digits - text.count)) + text
+    }
+
+    static func short(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
+}

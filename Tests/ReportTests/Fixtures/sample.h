@@ -1,0 +1,6 @@
+static inline int twice(int x)
+{
+    return x
+        + x;
+}
+void stop(int);
