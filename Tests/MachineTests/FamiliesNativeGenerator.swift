@@ -142,6 +142,11 @@ struct NativeGenerator {
         if random.chance(30) { c.flags |= RFLAGS.df }
         guard subject == .vector else { return }
         for n in 0..<32 { c.vectors.xmm[n] = vectorWord() }
+        // Flags already set, DAZ and FTZ, exceptions not masked.
+        if random.chance(30) { c.vectors.mxcsr |= UInt32(random.below(64)) }
+        if random.chance(20) { c.vectors.mxcsr |= 1 << 6 }
+        if random.chance(20) { c.vectors.mxcsr |= 1 << 15 }
+        if random.chance(10) { c.vectors.mxcsr &= ~(UInt32(random.below(64)) << 7) }
         c.vectors.tags = random.chance(50) ? 0 : 0xFF
         for n in 0..<8 {
             c.vectors.x87[2 * n] = vectorWord()
@@ -150,10 +155,46 @@ struct NativeGenerator {
     }
 
     private mutating func vectorWord() -> UInt64 {
-        switch random.below(4) {
+        switch random.below(8) {
         case 0: return value()
         case 1: return random.next() & random.next()
+        case 2: return double()
+        case 3: return random.chance(50) ? double() : single() | single() << 32
+        case 4: return single() | single() << 32
+        case 5:
+            let v = Int64(random.below(2000)) - 1000
+            return random.chance(50)
+                ? (Double(v) / 4).bitPattern : UInt64((Float(v) / 4).bitPattern) * 0x1_0000_0001
         default: return random.next()
+        }
+    }
+
+    /// A double near the ends and the middle of its range: zeros, denormals, infinities and NaNs
+    /// among them.
+    private mutating func double() -> UInt64 {
+        let exponents: [UInt64] = [0, 1, 2, 0x7FE, 0x7FF, 0x3FE, 0x3FF, 0x400, 0x41E, 0x43E]
+        var exponent = exponents[random.below(exponents.count)]
+        if random.chance(40) { exponent = 0x3FF - 30 + UInt64(random.below(60)) }
+        if random.chance(10) { exponent = 0x1F0 + UInt64(random.below(32)) }
+        return (random.next() & 1) << 63 | exponent << 52 | fraction(52)
+    }
+
+    private mutating func single() -> UInt64 {
+        let exponents: [UInt64] = [0, 1, 2, 0xFE, 0xFF, 0x7E, 0x7F, 0x80, 0x9E, 0xBE]
+        var exponent = exponents[random.below(exponents.count)]
+        if random.chance(40) { exponent = 0x7F - 15 + UInt64(random.below(30)) }
+        if random.chance(10) { exponent = 0x38 + UInt64(random.below(16)) }
+        return (random.next() & 1) << 31 | exponent << 23 | fraction(23)
+    }
+
+    private mutating func fraction(_ bits: Int) -> UInt64 {
+        let mask = (UInt64(1) << UInt64(bits)) - 1
+        switch random.below(5) {
+        case 0: return 0
+        case 1: return mask
+        case 2: return 1 << UInt64(random.below(bits))
+        case 3: return random.next() & mask & ~0xFFFF
+        default: return random.next() & mask
         }
     }
 

@@ -180,4 +180,25 @@ extension CPU {
             return Vector128(low: least | (UInt64(place) &<< 16), high: 0)
         }
     }
+
+    /// MPSADBW: eight sums of absolute differences between four bytes of the source (bits 1-0) and
+    /// successive fours of the destination (bit 2).
+    func executeMultipleSums(_ i: borrowing Instruction) throws(Fault) {
+        let control = i.immediate
+        try vectorBinary(i) { (a, b, _) in
+            let from = Int(control & 3) * 4
+            let first = Int((control &>> 2) & 1) * 4
+            var r = Vector128.zero
+            for n in 0..<8 {
+                var sum: UInt64 = 0
+                for k in 0..<4 {
+                    let x = Int64(a.element(first + n + k, 1))
+                    let y = Int64(b.element(from + k, 1))
+                    sum &+= (x &- y).magnitude
+                }
+                r.setElement(n, 2, sum)
+            }
+            return r
+        }
+    }
 }

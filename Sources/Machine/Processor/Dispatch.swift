@@ -283,24 +283,88 @@ extension CPU {
         case .stmxcsr: try executeStoreMXCSR(i)
         case .fxsave: try executeSaveState(i)
         case .fxrstor: try executeRestoreState(i)
+        // Floating point.
+        case .addps: try executeFloat(i, Float.self, scalar: false, .add)
+        case .addpd: try executeFloat(i, Double.self, scalar: false, .add)
+        case .addss: try executeFloat(i, Float.self, scalar: true, .add)
+        case .addsd: try executeFloat(i, Double.self, scalar: true, .add)
+        case .subps: try executeFloat(i, Float.self, scalar: false, .subtract)
+        case .subpd: try executeFloat(i, Double.self, scalar: false, .subtract)
+        case .subss: try executeFloat(i, Float.self, scalar: true, .subtract)
+        case .subsd: try executeFloat(i, Double.self, scalar: true, .subtract)
+        case .mulps: try executeFloat(i, Float.self, scalar: false, .multiply)
+        case .mulpd: try executeFloat(i, Double.self, scalar: false, .multiply)
+        case .mulss: try executeFloat(i, Float.self, scalar: true, .multiply)
+        case .mulsd: try executeFloat(i, Double.self, scalar: true, .multiply)
+        case .divps: try executeFloat(i, Float.self, scalar: false, .divide)
+        case .divpd: try executeFloat(i, Double.self, scalar: false, .divide)
+        case .divss: try executeFloat(i, Float.self, scalar: true, .divide)
+        case .divsd: try executeFloat(i, Double.self, scalar: true, .divide)
+        case .sqrtps: try executeFloat(i, Float.self, scalar: false, .squareRoot)
+        case .sqrtpd: try executeFloat(i, Double.self, scalar: false, .squareRoot)
+        case .sqrtss: try executeFloat(i, Float.self, scalar: true, .squareRoot)
+        case .sqrtsd: try executeFloat(i, Double.self, scalar: true, .squareRoot)
+        case .minps: try executeFloat(i, Float.self, scalar: false, .minimum)
+        case .minpd: try executeFloat(i, Double.self, scalar: false, .minimum)
+        case .minss: try executeFloat(i, Float.self, scalar: true, .minimum)
+        case .minsd: try executeFloat(i, Double.self, scalar: true, .minimum)
+        case .maxps: try executeFloat(i, Float.self, scalar: false, .maximum)
+        case .maxpd: try executeFloat(i, Double.self, scalar: false, .maximum)
+        case .maxss: try executeFloat(i, Float.self, scalar: true, .maximum)
+        case .maxsd: try executeFloat(i, Double.self, scalar: true, .maximum)
+        case .addsubps: try executeFloat(i, Float.self, scalar: false, .addSubtract)
+        case .addsubpd: try executeFloat(i, Double.self, scalar: false, .addSubtract)
+        case .cmpps: try executeFloat(i, Float.self, scalar: false, .compare(i.immediate))
+        case .cmppd: try executeFloat(i, Double.self, scalar: false, .compare(i.immediate))
+        case .cmpss: try executeFloat(i, Float.self, scalar: true, .compare(i.immediate))
+        case .cmpsd: try executeFloat(i, Double.self, scalar: true, .compare(i.immediate))
+        case .haddps: try executeFloatHorizontal(i, Float.self, subtract: false)
+        case .haddpd: try executeFloatHorizontal(i, Double.self, subtract: false)
+        case .hsubps: try executeFloatHorizontal(i, Float.self, subtract: true)
+        case .hsubpd: try executeFloatHorizontal(i, Double.self, subtract: true)
+        case .comiss: try executeFloatCompareFlags(i, Float.self, signals: true)
+        case .comisd: try executeFloatCompareFlags(i, Double.self, signals: true)
+        case .ucomiss: try executeFloatCompareFlags(i, Float.self, signals: false)
+        case .ucomisd: try executeFloatCompareFlags(i, Double.self, signals: false)
+        case .roundps: try executeFloatRound(i, Float.self, scalar: false)
+        case .roundpd: try executeFloatRound(i, Double.self, scalar: false)
+        case .roundss: try executeFloatRound(i, Float.self, scalar: true)
+        case .roundsd: try executeFloatRound(i, Double.self, scalar: true)
+        case .cvtsi2ss: try executeConvertFromRegister(i, Float.self)
+        case .cvtss2si: try executeConvertToRegister(i, Float.self, truncating: false)
+        case .cvttss2si: try executeConvertToRegister(i, Float.self, truncating: true)
+        case .cvtsi2sd: try executeConvertFromRegister(i, Double.self)
+        case .cvtsd2si: try executeConvertToRegister(i, Double.self, truncating: false)
+        case .cvttsd2si: try executeConvertToRegister(i, Double.self, truncating: true)
+        case .cvtss2sd: try executeConvertSingleToDouble(i)
+        case .cvtsd2ss: try executeConvertDoubleToSingle(i)
+        case .cvtps2pd: try executeConvertPackedFloat(i, widening: true)
+        case .cvtpd2ps: try executeConvertPackedFloat(i, widening: false)
+        case .cvtdq2ps: try executeConvertPackedFromInteger(i, Float.self)
+        case .cvtdq2pd: try executeConvertPackedFromInteger(i, Double.self)
+        case .cvtps2dq: try executeConvertPackedToInteger(i, Float.self, truncating: false)
+        case .cvttps2dq: try executeConvertPackedToInteger(i, Float.self, truncating: true)
+        case .cvtpd2dq: try executeConvertPackedToInteger(i, Double.self, truncating: false)
+        case .cvttpd2dq: try executeConvertPackedToInteger(i, Double.self, truncating: true)
+        case .cvtps2pi: try executeConvertToMMX(i, Float.self, truncating: false)
+        case .cvtpd2pi: try executeConvertToMMX(i, Double.self, truncating: false)
+        case .cvttps2pi: try executeConvertToMMX(i, Float.self, truncating: true)
+        case .cvttpd2pi: try executeConvertToMMX(i, Double.self, truncating: true)
+        case .cvtpi2ps: try executeConvertFromMMX(i, Float.self)
+        case .cvtpi2pd: try executeConvertFromMMX(i, Double.self)
+        case .dpps: try executeDotProduct(i, Float.self)
+        case .dppd: try executeDotProduct(i, Double.self)
+        case .mpsadbw: try executeMultipleSums(i)
         // Known to the opcode table, not executable: the run ends with the name.
-        case .addpd, .addps, .addsd, .addss, .addsubpd, .addsubps, .cmppd, .cmpps, .cmpsd,
-            .cmpss, .comisd, .comiss, .cvtdq2pd, .cvtdq2ps, .cvtpd2dq, .cvtpd2pi, .cvtpd2ps,
-            .cvtpi2pd, .cvtpi2ps, .cvtps2dq, .cvtps2pd, .cvtps2pi, .cvtsd2si, .cvtsd2ss,
-            .cvtsi2sd, .cvtsi2ss, .cvtss2sd, .cvtss2si, .cvttpd2dq, .cvttpd2pi, .cvttps2dq,
-            .cvttps2pi, .cvttsd2si, .cvttss2si, .divpd, .divps, .divsd, .divss, .dppd, .dpps,
-            .f2xm1, .fabs, .fadd, .faddp, .fbld, .fbstp, .fchs, .fcmovcc, .fcom, .fcomi, .fcomip,
-            .fcomp, .fcompp, .fcos, .fdecstp, .fdiv, .fdivp, .fdivr, .fdivrp, .ffree, .ffreep,
-            .fiadd, .ficom, .ficomp, .fidiv, .fidivr, .fild, .fimul, .fincstp, .fist, .fistp,
-            .fisttp, .fisub, .fisubr, .fld, .fld1, .fldenv, .fldl2e, .fldl2t, .fldlg2, .fldln2,
-            .fldpi, .fldz, .fmul, .fmulp, .fnsave, .fnstenv, .fpatan, .fprem, .fprem1, .fptan,
-            .frndint, .frstor, .fscale, .fsin, .fsincos, .fsqrt, .fst, .fstp, .fsub, .fsubp,
-            .fsubr, .fsubrp, .ftst, .fucom, .fucomi, .fucomip, .fucomp, .fucompp, .fxam, .fxch,
-            .fxtract, .fyl2x, .fyl2xp1, .haddpd, .haddps, .hsubpd, .hsubps, .maxpd, .maxps,
-            .maxsd, .maxss, .minpd, .minps, .minsd, .minss, .monitor, .mpsadbw, .mulpd, .mulps,
-            .mulsd, .mulss, .mwait, .pcmpestri, .pcmpestrm, .pcmpistri, .pcmpistrm, .rcpps,
-            .rcpss, .roundpd, .roundps, .roundsd, .roundss, .rsqrtps, .rsqrtss, .sqrtpd, .sqrtps,
-            .sqrtsd, .sqrtss, .subpd, .subps, .subsd, .subss, .ucomisd, .ucomiss:
+        case .f2xm1, .fabs, .fadd, .faddp, .fbld, .fbstp, .fchs, .fcmovcc, .fcom, .fcomi,
+            .fcomip, .fcomp, .fcompp, .fcos, .fdecstp, .fdiv, .fdivp, .fdivr, .fdivrp, .ffree,
+            .ffreep, .fiadd, .ficom, .ficomp, .fidiv, .fidivr, .fild, .fimul, .fincstp, .fist,
+            .fistp, .fisttp, .fisub, .fisubr, .fld, .fld1, .fldenv, .fldl2e, .fldl2t, .fldlg2,
+            .fldln2, .fldpi, .fldz, .fmul, .fmulp, .fnsave, .fnstenv, .fpatan, .fprem, .fprem1,
+            .fptan, .frndint, .frstor, .fscale, .fsin, .fsincos, .fsqrt, .fst, .fstp, .fsub,
+            .fsubp, .fsubr, .fsubrp, .ftst, .fucom, .fucomi, .fucomip, .fucomp, .fucompp, .fxam,
+            .fxch, .fxtract, .fyl2x, .fyl2xp1, .monitor, .mwait, .pcmpestri, .pcmpestrm,
+            .pcmpistri, .pcmpistrm, .rcpps, .rcpss, .rsqrtps, .rsqrtss:
             throw .notExecutable
         }
     }
