@@ -178,7 +178,7 @@ extension CPU {
 
     @inline(__always)
     private var mustSuspend: Bool {
-        pointee.attention != 0 || pointee.cycles >= pointee.cycleDeadline
+        isUrgent || pointee.cycles >= pointee.cycleDeadline
     }
 
     /// How many iterations start before the deadline; at least one, as the instruction did.

@@ -7,11 +7,11 @@ import X86
 /// state, memory and both translation caches must be equal at every stop.
 @Suite struct BlockDifferentialTests {
     /// Two rigs in the same state, one for each executor.
-    static func pair(_ seed: UInt64, cpl: UInt8) throws -> (a: BlockRig, b: BlockRig) {
-        let program = RandomCode.program(seed, supervisor: cpl == 0)
+    static func pair(_ seed: UInt64, _ mode: BlockRig.Mode) throws -> (a: BlockRig, b: BlockRig) {
+        let program = RandomCode.program(seed, supervisor: mode.cpl == 0)
         let onIST = seed & 1 == 0
-        let a = try BlockRig(executor: .stepwise, faultsOnIST: onIST, cpl: cpl)
-        let b = try BlockRig(executor: .blocks, faultsOnIST: onIST, cpl: cpl)
+        let a = try BlockRig(executor: .stepwise, faultsOnIST: onIST, mode: mode)
+        let b = try BlockRig(executor: .blocks, faultsOnIST: onIST, mode: mode)
         for rig in [a, b] {
             var random = SplitMix(seed ^ 0x5EED)
             rig.write(program, at: BlockRig.code)
@@ -28,8 +28,10 @@ import X86
     }
 
     /// Runs one program with stops; returns how many there were.
-    static func compare(_ seed: UInt64, cpl: UInt8, stops: Int, largest: Int) throws -> Int {
-        let (a, b) = try pair(seed, cpl: cpl)
+    static func compare(_ seed: UInt64, _ mode: BlockRig.Mode, stops: Int, largest: Int) throws
+        -> Int
+    {
+        let (a, b) = try pair(seed, mode)
         var random = SplitMix(seed &* 31)
         for stop in 0..<stops {
             let byCycles = random.chance(30)
@@ -45,7 +47,7 @@ import X86
                 }
             }
             if let difference = b.difference(from: a) {
-                Issue.record("seed \(seed), CPL \(cpl), stop \(stop): \(difference)")
+                Issue.record("seed \(seed), \(mode), stop \(stop): \(difference)")
                 return stop
             }
             if a.cpu.pointee.activity != Activity.active
@@ -57,15 +59,26 @@ import X86
         return stops
     }
 
-    @Test(arguments: [UInt8(0), 3])
-    func randomProgramsAgree(cpl: UInt8) throws {
+    @Test(arguments: BlockRig.Mode.allCases)
+    func randomProgramsAgree(mode: BlockRig.Mode) throws {
         var stops = 0
-        var seed = UInt64(cpl) << 32
-        while stops < 6000 {
+        var seed: UInt64 = 0
+        while stops < 4000 && seed < 4000 {
             seed += 1
-            stops += try Self.compare(seed, cpl: cpl, stops: 60, largest: 300)
-            #expect(seed & 0xFFFF < 4000, "programs end too early to say anything")
-            if seed & 0xFFFF >= 4000 { break }
+            stops += try Self.compare(seed, mode, stops: 60, largest: 300)
         }
+        #expect(stops >= 4000, "programs end too early to say anything")
+    }
+
+    /// The comparison would be worth little if the block executor left the work to the other one.
+    @Test func randomProgramsRunInBlocks() throws {
+        var decoded = 0
+        for seed in 1...20 as ClosedRange<UInt64> {
+            let (_, b) = try Self.pair(seed, .user64)
+            b.run(instructions: 2000, cycles: 100_000)
+            decoded += b.cpu.blockCache.pointee.instructionsUsed
+            #expect(b.cpu.blockCache.pointee.flushes == 0)
+        }
+        #expect(decoded > 5000)
     }
 }

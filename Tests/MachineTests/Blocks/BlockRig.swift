@@ -23,8 +23,8 @@ struct SplitMix {
 }
 
 /// A small 64-bit world for one vCPU: page tables, GDT, TSS, IDT and handlers in the low pages,
-/// four pages of code, four of data, and linear aliases of them with fewer rights. Every handler sends
-/// the program on at an address that depends on how many faults came before, so that random code
+/// four pages of code, four of data, and linear aliases of them with fewer rights. Every handler
+/// sends the program on at an address that depends on how many faults came before, so that random code
 /// never stops.
 final class BlockRig {
     let machine: Machine
@@ -47,7 +47,14 @@ final class BlockRig {
         (0x35, 0xFED00, 7), (0x36, 0x04, 3),
     ]
 
-    init(executor: Executor, faultsOnIST: Bool = true, cpl: UInt8 = 0) throws {
+    /// The mode that a program starts in.
+    enum Mode: CaseIterable {
+        case kernel64, user64, user32
+
+        var cpl: UInt8 { self == .kernel64 ? 0 : 3 }
+    }
+
+    init(executor: Executor, faultsOnIST: Bool = true, mode: Mode = .kernel64) throws {
         var configuration = MachineConfiguration()
         configuration.memory = UInt64(BlockRig.memory)
         configuration.executor = executor
@@ -55,7 +62,7 @@ final class BlockRig {
         cpu = machine.cpu(0)
         writeTables(faultsOnIST: faultsOnIST)
         writeHandlers()
-        enterLongMode(cpl: cpl)
+        enterLongMode(mode)
     }
 
     // MARK: - Memory
@@ -127,14 +134,20 @@ final class BlockRig {
 
     // MARK: - State
 
-    private func enterLongMode(cpl: UInt8) {
+    private func enterLongMode(_ mode: Mode) {
+        let cpl = mode.cpl
         cpu.pointee.cr0 = CR0.pe | CR0.pg | CR0.wp | CR0.et | CR0.ne | CR0.mp
         cpu.pointee.cr3 = 0x1000
         cpu.pointee.cr4 = CR4.pae | CR4.osfxsr | CR4.osxmmexcpt
         cpu.pointee.efer = EFER.lme | EFER.lma | EFER.sce | EFER.nxe
         cpu.pointee.longMode = 1
-        cpu.pointee.codeSize = CodeSize.bits64.rawValue
-        cpu.pointee.cs = flat(cpl == 3 ? 0x33 : 0x10, 0xA09B, cpl)
+        if mode == .user32 {
+            cpu.pointee.codeSize = CodeSize.bits32.rawValue
+            cpu.pointee.cs = flat(0x23, 0xC09B, cpl)
+        } else {
+            cpu.pointee.codeSize = CodeSize.bits64.rawValue
+            cpu.pointee.cs = flat(cpl == 3 ? 0x33 : 0x10, 0xA09B, cpl)
+        }
         let data: UInt16 = cpl == 3 ? 0x2B : 0x18
         for n in [SegmentNumber.es, SegmentNumber.ss, SegmentNumber.ds] {
             cpu.segments[Int(n)] = flat(data, 0xC093, cpl)
