@@ -6,8 +6,9 @@ import X86
 /// One vCPU set up directly in a mode, to execute single instructions by executor A's families.
 ///
 /// In 64-bit mode it is at CPL 3 with two mapped areas, as the native oracle has them: a data window
-/// of 8 KiB (user, writable, not executable) and a code area of 8 KiB (user, read-only). In 32-
-/// and 16-bit modes it is at CPL 0 with flat segments and paging off.
+/// of 8 KiB (user, writable, not executable) and a code area of 8 KiB (user, read-only); likewise in
+/// 32-bit compatibility mode. In 32- and 16-bit modes proper it is at CPL 0 with flat segments and
+/// paging off.
 final class FamilyBench {
     static let windowBase: UInt64 = 0x1000_0000
     static let codeBase: UInt64 = 0x2000_0000
@@ -22,12 +23,17 @@ final class FamilyBench {
     private let windowPhysical: UInt64 = 0x10_0000
     private let codePhysical: UInt64 = 0x20_0000
 
-    init(_ mode: CodeSize, vendor: Vendor = .intel) throws {
+    init(_ mode: CodeSize, compatibility: Bool = false, vendor: Vendor = .intel) throws {
         machine = try Machine(MachineConfiguration(memory: 4 << 20, vendor: vendor))
         cpu = machine.cpu(0)
         cpu.pointee.cycleDeadline = .max
         cpu.pointee.instructionDeadline = .max
-        if mode == .bits64 { enter64() } else { enterFlat(mode) }
+        if mode == .bits64 || compatibility { enter64() } else { enterFlat(mode) }
+        if compatibility {
+            cpu.pointee.cs.attributes ^= SegmentRegister.long | SegmentRegister.big
+            cpu.pointee.ss.attributes |= SegmentRegister.big
+            cpu.pointee.codeSize = CodeSize.bits32.rawValue
+        }
     }
 
     /// RAM at guest-physical `a`.

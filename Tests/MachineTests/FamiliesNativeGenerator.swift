@@ -10,6 +10,8 @@ struct NativeGenerator {
     enum Subject {
         case integer
         case vector
+        /// Integer instructions in 32-bit compatibility mode.
+        case integer32
     }
 
     var random: SplitMix64
@@ -26,7 +28,7 @@ struct NativeGenerator {
         while true {
             let bytes = randomBytes()
             guard let i = bench.decode(bytes), isWanted(i, bytes) else { continue }
-            var made = NativeCase(bytes: Array(bytes.prefix(Int(i.length))))
+            var made = NativeCase(mode: mode, bytes: Array(bytes.prefix(Int(i.length))))
             fill(&made)
             steer(&made, i)
             guard let final = bench.decode(made.bytes), final.mnemonic == i.mnemonic,
@@ -35,6 +37,8 @@ struct NativeGenerator {
             return (made, final)
         }
     }
+
+    var mode: CodeSize { subject == .integer32 ? .bits32 : .bits64 }
 
     // MARK: - Encodings
 
@@ -45,10 +49,14 @@ struct NativeGenerator {
         if random.chance(20) { bytes.append(random.chance(50) ? 0xF3 : 0xF2) }
         if random.chance(5) { bytes.append(0x65) }
         if random.chance(5) { bytes.append(0xF0) }
-        if random.chance(45) { bytes.append(0x40 | UInt8(random.below(16))) }
+        if mode == .bits32 {
+            if random.chance(5) { bytes.append([0x26, 0x2E, 0x36, 0x3E][random.below(4)]) }
+        } else if random.chance(45) {
+            bytes.append(0x40 | UInt8(random.below(16)))
+        }
         let map = random.below(100)
         switch subject {
-        case .integer:
+        case .integer, .integer32:
             if map >= 55 { bytes.append(0x0F) }
             if map >= 97 { bytes.append(0x38) }
         case .vector:
@@ -64,6 +72,7 @@ struct NativeGenerator {
         if NativeGenerator.excluded.contains(i.mnemonic) { return false }
         // FS is the host's own.
         if i.segment == SegmentNumber.fs { return false }
+        if mode == .bits32 && i.segment == SegmentNumber.gs { return false }
         let isVector = NativeGenerator.touchesVectors(i)
         if isVector != (subject == .vector) { return false }
         let repeats = i.flags.contains(.rep) || i.flags.contains(.repne)
@@ -73,7 +82,7 @@ struct NativeGenerator {
             return !repeats
         case .jmp, .jcc, .call, .ret, .loop, .loope, .loopne, .jcxz:
             // AMD's processors obey 66 here, and let F2 and F3 turn LOOPE and LOOPNE around.
-            return !repeats && !i.flags.contains(.operandSizePrefix)
+            return !repeats && (mode == .bits32 || !i.flags.contains(.operandSizePrefix))
         case .movsxd:
             // With 66, AMD's processors read 32 bits and Intel's 16.
             return i.operands.1.size == 4
@@ -95,7 +104,8 @@ struct NativeGenerator {
     /// What the host would do otherwise, in surroundings that differ, or that leave the process.
     static let excluded: Set<Mnemonic> = [
         .int, .int1, .int3, .syscall, .sysenter, .sysret, .sysexit, .iret, .retFar, .callFar,
-        .jmpFar, .popSegment, .pushSegment, .lss, .lfs, .lgs, .lar, .lsl, .verr, .verw, .sgdt,
+        .jmpFar, .into, .lds, .les, .popSegment, .pushSegment, .lss, .lfs, .lgs, .lar, .lsl, .verr,
+        .verw, .sgdt,
         .sidt, .sldt, .str, .smsw, .cpuid, .rdtsc, .rdtscp, .rdpmc, .rdrand, .rdseed, .rdfsbase,
         .rdgsbase, .wrfsbase, .wrgsbase, .xgetbv, .xsetbv, .xsave, .xsavec, .xsaveopt, .xsaves,
         .xrstor, .xrstors, .fxsave, .fxrstor, .monitor, .mwait, .vmcall, .vmmcall, .rsm, .stac,
@@ -140,6 +150,9 @@ struct NativeGenerator {
         if random.chance(90) { c.registers[4] = place() & (random.chance(80) ? ~7 : ~0) }
         c.flags = RFLAGS.fixedOne | RFLAGS.interruptEnable | random.next() & RFLAGS.arithmetic
         if random.chance(30) { c.flags |= RFLAGS.df }
+        if mode == .bits32 {
+            for n in 0..<16 { c.registers[n] &= 0xFFFF_FFFF }
+        }
         guard subject == .vector else { return }
         for n in 0..<32 { c.vectors.xmm[n] = vectorWord() }
         // Flags already set, DAZ and FTZ, exceptions not masked.
@@ -207,7 +220,7 @@ struct NativeGenerator {
             c.registers[1] = UInt64(random.below(random.chance(50) ? 6 : 1500))
             return
         case .xlat:
-            if random.chance(85) { c.registers[3] = place() &- c.registers[0] & 0xFF }
+            if random.chance(85) { c.registers[3] = place() &- (c.registers[0] & 0xFF) }
             return
         case .maskmovq, .maskmovdqu:
             if random.chance(85) { c.registers[7] = place() }
@@ -237,6 +250,7 @@ struct NativeGenerator {
                 c.registers[Int(i.operands.1.register)] = UInt64(random.below(4096))
             }
             c.registers[Int(i.base)] = target &- rest
+            if mode == .bits32 { c.registers[Int(i.base)] &= 0xFFFF_FFFF }
         }
     }
 

@@ -16,6 +16,8 @@ struct NativeVectors {
 
 /// One instruction to run, with all it can see.
 struct NativeCase {
+    /// 64-bit mode, or 32-bit compatibility mode.
+    var mode = CodeSize.bits64
     var bytes: [UInt8] = []
     var registers = [UInt64](repeating: 0, count: 16)
     var flags: UInt64 = 2
@@ -93,7 +95,7 @@ struct NativeBytes {
     }
 
     mutating func put(_ c: NativeCase) {
-        put(UInt8(c.bytes.count))
+        put(UInt8(c.bytes.count) | (c.mode == .bits32 ? 0x80 : 0))
         data.append(contentsOf: c.bytes)
         for _ in c.bytes.count..<15 { put(UInt8(0)) }
         put(c.registers)

@@ -1,12 +1,12 @@
-// Runs single instructions on the real processor, at CPL 3 in 64-bit mode, and reports what they
-// did. It is the second opinion for the emulated processor's user half: see
+// Runs single instructions on the real processor, at CPL 3 in 64-bit or 32-bit (compatibility) mode,
+// and reports what they did. It is the second opinion for the emulated processor's user half: see
 // Tests/MachineTests/FamiliesNative*.swift for the other side and the generator.
 //
 // Standard input is a stream of `struct request`, standard output one `struct reply` for each,
 // followed by `changed` pairs (offset, word) for the words of the data window that changed. The
 // data window is filled with a fixed pattern before every case.
 //
-// There is no assembly: a case is entered by returning from a signal handler with the case's
+// There is next to no assembly: a case is entered by returning from a signal handler with the case's
 // registers in the saved context, and left by the signal of the INT3 that follows the instruction
 // or of the exception that it raises. The handler works on an alternate stack, as RSP is a case's.
 
@@ -29,6 +29,12 @@ enum {
     // Instructions start here, so that short backward branches land on INT3 too.
     code_start = 4096 - 64,
     completed = 0xFF,
+    // Set in `request.length` for a case in 32-bit mode.
+    compatibility = 0x80,
+    // Linux's selectors for user code and data.
+    code32_selector = 0x23,
+    code64_selector = 0x33,
+    data_selector = 0x2B,
 };
 static uint64_t *const window = (uint64_t *)0x10000000;
 static uint8_t *const code = (uint8_t *)0x20000000;
@@ -45,7 +51,7 @@ struct vector_state {
 };
 
 struct request {
-    uint8_t length;
+    uint8_t length; // of `bytes`, with `compatibility`
     uint8_t bytes[15];
     uint64_t registers[16];
     uint64_t flags;
@@ -175,11 +181,14 @@ static void enter(ucontext_t *context) {
     memcpy(window, pattern, window_bytes);
     uint8_t *at = code_alias + code_start;
     memset(at, 0xCC, 16);
-    memcpy(at, current.bytes, current.length);
+    memcpy(at, current.bytes, current.length & ~compatibility);
     for (int i = 0; i < 16; i++)
         g[context_register[i]] = current.registers[i];
     g[REG_EFL] = current.flags;
     g[REG_RIP] = (uint64_t)code + code_start;
+    // CS is the lowest of the four selectors in this word.
+    int selector = current.length & compatibility ? code32_selector : code64_selector;
+    g[REG_CSGSFS] = (g[REG_CSGSFS] & ~0xFFFFll) | selector;
 
     struct _libc_fpstate *f = context->uc_mcontext.fpregs;
     memcpy(f->_xmm, current.vectors.xmm, 256);
@@ -227,6 +236,9 @@ int main(void) {
     // ARCH_SET_GS: cases may use GS, which nothing here does; FS is the C library's.
     if (syscall(SYS_arch_prctl, 0x1001, (uint64_t)window + 0x40))
         return 2;
+
+    // Flat data segments for 32-bit mode; 64-bit mode does not look at them.
+    __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(data_selector));
 
     stack_t stack = {.ss_size = 1 << 18};
     stack.ss_sp = malloc(stack.ss_size);

@@ -141,7 +141,8 @@ extension CPU {
     /// ARPL: raises the destination's RPL to the source's.
     func executeAdjustRPL(_ i: borrowing Instruction) throws(Fault) {
         if !inProtectedMode || in64Bit { throw .undefinedOpcode }
-        let destination = try readOperandForWrite(i, i.operands.0)
+        // A read first, a write only if it changes (measured).
+        let destination = try readOperand(i, i.operands.0)
         let source = try readOperand(i, i.operands.1)
         if destination & 3 < source & 3 {
             try writeOperand(i, i.operands.0, (destination & ~3) | (source & 3))
