@@ -28,6 +28,8 @@ public final class Machine {
     var lastInstant: UInt64 = 0
     /// Filled by the executor that meets an instruction it cannot execute: its place and name.
     var notExecutable: (cpu: Int, rip: UInt64, name: String)?
+    /// Turns in a row in which a vCPU did nothing, to notice an executor that never would.
+    var idleTurns = 0
     /// Set by `requestStop`, cleared when `run` returns.
     var stopRequested = false
 
@@ -58,6 +60,7 @@ public final class Machine {
                 memory: memory.base, memorySize: configuration.memory,
                 pageFlags: memory.pageFlags, bus: .passUnretained(bus), costs: costs,
                 blocks: nil, machine: .passUnretained(self), vendor: configuration.vendor))
+        for cpu in cpus { cpu.pointee.rdx = UInt64(cpu.identify(leaf: 1, subleaf: 0).eax) }
     }
 
     deinit {

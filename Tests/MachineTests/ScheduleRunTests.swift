@@ -236,4 +236,38 @@ import X86
         #expect(machine.consoleBacklog == 5)
         machine.inputs = nil
     }
+
+    /// Injects NMIs from inside the run, at every event that it counts down to.
+    private final class Injector: MachineObserver {
+        var events = 0
+        func observe(_ event: UnsafePointer<MachineEvent>, cpu: CPU, machine: Machine) {
+            events += 1
+            // Before the guest has its interrupt table an NMI would be its end.
+            guard cpu.pointee.idtr.base == 0x1_0000 else { return }
+            switch events % 7 {
+            case 3: machine.inject(.nmi, cpu: 0)
+            case 5:
+                machine.schedule(.nmi, cpu: 0, at: .cycle(cpu.pointee.cycles + 13))
+                machine.schedule(
+                    .nmi, cpu: 0, at: .instruction(cpu.pointee.instructions + 29))
+            default: break
+            }
+        }
+        func consoleOutput(_ byte: UInt8, cpu: CPU, machine: Machine) {}
+    }
+
+    @Test func anObserverCanInject() throws {
+        var digests: [UInt64] = []
+        for executor in testedExecutors {
+            let machine = try Self.loaded(executor: executor)
+            let injector = Injector()
+            machine.observer = injector
+            #expect(machine.run(RunLimits(cycles: 300_000)) == .cycleLimit)
+            machine.observer = nil
+            let taken = try #require(machine.readPhysical(0x19_0000, count: 2))
+            #expect(Int(taken[0]) + Int(taken[1]) * 256 > 100)
+            digests.append(machine.digest())
+        }
+        #expect(digests[0] == digests[1])
+    }
 }

@@ -1,4 +1,5 @@
 import Testing
+import X86
 
 @testable import Machine
 
@@ -101,5 +102,57 @@ import Testing
         machine.cpu(0).pointee.activity = Activity.shutdown
         #expect(machine.run() == .shutdown(cpu: 0))
         #expect(machine.run() == .shutdown(cpu: 0))
+    }
+
+    /// A vCPU that waits in HLT for its timer; nothing else happens.
+    private func waiting(period: UInt32, taskPriority: UInt32 = 0, cpus: Int = 1) throws -> Machine
+    {
+        let machine = try makeMachine(cpus: cpus)
+        machine.cpu(0).pointee.activity = Activity.halted
+        machine.cpu(0).pointee.rflags |= RFLAGS.interruptEnable
+        machine.apicWrite(APICRegister.spurious, 0x1FF)
+        machine.apicWrite(APICRegister.divide, 0b1011)
+        machine.apicWrite(APICRegister.taskPriority, taskPriority)
+        machine.apicWrite(APICRegister.timer, 1 << 17 | 0x41)
+        machine.apicWrite(APICRegister.initialCount, period)
+        return machine
+    }
+
+    @Test func pollsPassAtOneGoWhereNobodyAnswers() throws {
+        final class Silent: InputSource {
+            var polls = 0
+            func poll(at cycle: UInt64, machine: Machine) -> [UInt8] {
+                polls += 1
+                return []
+            }
+        }
+        for limit: UInt64 in [1000, 4095, 4096, 4097, 1_000_000, 8_192_000, 10_000_000] {
+            let alone = try waiting(period: 10_000_001)
+            let asked = try waiting(period: 10_000_001)
+            let silent = Silent()
+            asked.inputs = silent
+            #expect(alone.run(RunLimits(cycles: limit)) == .cycleLimit)
+            #expect(asked.run(RunLimits(cycles: limit)) == .cycleLimit)
+            #expect(UInt64(silent.polls) == (limit - 1) / 4096)
+            #expect(alone.digest() == asked.digest())
+            asked.inputs = nil
+        }
+    }
+
+    @Test func aTimerThatCannotWakeCostsNothing() throws {
+        #expect(try waiting(period: 1, taskPriority: 0xF0).run() == .idle)
+        // Another vCPU's timer wakes that one, after 2^39 cycles of the first one's expiries.
+        let machine = try waiting(period: 1, taskPriority: 0xF0, cpus: 2)
+        let other = machine.cpu(1)
+        other.pointee.activity = Activity.halted
+        other.pointee.rflags |= RFLAGS.interruptEnable
+        machine.apicWrite(APICRegister.spurious, 0x1FF, cpu: 1)
+        machine.apicWrite(APICRegister.divide, 0b1010, cpu: 1)
+        machine.apicWrite(APICRegister.timer, 0x42, cpu: 1)
+        machine.apicWrite(APICRegister.initialCount, .max, cpu: 1)
+        let expiry = UInt64(UInt32.max) * 128
+        #expect(machine.run(RunLimits(cycles: expiry + 1)) == .cycleLimit)
+        #expect(other.pointee.cycles > expiry && other.pointee.cycles < expiry + 10)
+        #expect(machine.bus.apics[0].requested[0x41])
     }
 }

@@ -67,4 +67,32 @@ import X86
             #expect(machine.digest() == digest)
         }
     }
+
+    /// Saves at every event, all kinds of which the guest makes.
+    private final class Saver: MachineObserver {
+        var snapshots: [MachineSnapshot] = []
+        func observe(_ event: UnsafePointer<MachineEvent>, cpu: CPU, machine: Machine) {
+            snapshots.append(machine.save())
+        }
+        func consoleOutput(_ byte: UInt8, cpu: CPU, machine: Machine) {}
+    }
+
+    @Test(arguments: testedExecutors)
+    func snapshotsTakenAtEventsAreWhole(executor: Executor) throws {
+        let whole = try ScheduleRunTests.loaded(executor: executor)
+        for n: UInt64 in 1...9 { whole.schedule(.nmi, cpu: 0, at: .cycle(30_000 + n * 1999)) }
+        let saver = Saver()
+        whole.observer = saver
+        let limits = RunLimits(cycles: 60_000)
+        #expect(whole.run(limits) == .cycleLimit)
+        whole.observer = nil
+        let digest = whole.digest()
+        #expect(saver.snapshots.count > 50)
+        for snapshot in saver.snapshots {
+            let restored = try makeMachine(executor: executor)
+            try restored.restore(snapshot)
+            #expect(restored.run(limits) == .cycleLimit)
+            #expect(restored.digest() == digest)
+        }
+    }
 }

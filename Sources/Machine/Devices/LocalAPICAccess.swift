@@ -1,3 +1,5 @@
+import X86
+
 /// The local APICs as software reaches them, and what their registers do to the machine.
 extension Bus {
     private func apic(_ cpu: CPU) -> UnsafeMutablePointer<LocalAPIC> {
@@ -198,6 +200,18 @@ extension Bus {
         rescheduleTimer(cpu, after: cpu.pointee.cycles)
     }
 
+    func timerVector(_ cpu: CPU) -> UInt8 {
+        UInt8(truncatingIfNeeded: apic(cpu).pointee.localVectors.0)
+    }
+
+    /// Whether a fixed interrupt that arrived now would be delivered as things are.
+    func wouldInterrupt(_ vector: UInt8, _ cpu: CPU) -> Bool {
+        let apic = apic(cpu)
+        return cpu.pointee.rflags & RFLAGS.interruptEnable != 0
+            && cpu.pointee.apicBase & APICBase.enable != 0 && apic.pointee.enabled && vector >= 16
+            && vector >> 4 > apic.pointee.processorPriority >> 4
+    }
+
     /// The timer's expiry at `cycle` has come.
     func timerExpired(_ cpu: CPU, at cycle: UInt64) {
         let apic = apic(cpu)
@@ -207,8 +221,14 @@ extension Bus {
             apic.pointee.countAtStart = 0
         }
         deliver(UInt8(truncatingIfNeeded: apic.pointee.localVectors.0), to: cpu)
-        // Expiries that the last instruction ran past have merged into this one.
-        rescheduleTimer(cpu, after: max(cycle, cpu.pointee.cycles))
+        // Expiries that the last instruction ran past have merged into this one, and so do those
+        // that come while the vCPU is halted and this one does not wake it: until something else
+        // happens nothing can. A guest that halts so with a short period must not cost us hours.
+        var after = max(cycle, cpu.pointee.cycles)
+        if cpu.pointee.activity == Activity.halted && !cpu.isRunnable && schedule.next != .max {
+            after = max(after, schedule.next)
+        }
+        rescheduleTimer(cpu, after: after)
     }
 
     /// A fixed interrupt reaches a local APIC; false if it is refused.

@@ -113,8 +113,8 @@ extension CPU {
             if pointee.activity != Activity.halted || !isRunnable { return false }
         }
         if attention & Attention.machineCheck != 0 {
-            pointee.attention &= ~Attention.machineCheck
             wake()
+            pointee.attention &= ~Attention.machineCheck
             deliverMachineCheck()
             return true
         }
@@ -124,8 +124,8 @@ extension CPU {
             return true
         }
         if attention & Attention.nmi != 0 && pointee.nmiBlocked == 0 && shadow != 2 {
-            pointee.attention &= ~Attention.nmi
             wake()
+            pointee.attention &= ~Attention.nmi
             deliverNMI()
             return true
         }
@@ -142,7 +142,8 @@ extension CPU {
         return false
     }
 
-    /// A halted vCPU goes on.
+    /// A halted vCPU goes on. What wakes it is still pending when the observer hears of it, so that
+    /// a snapshot taken then holds it.
     private func wake() {
         if pointee.activity != Activity.halted { return }
         let from = origin()

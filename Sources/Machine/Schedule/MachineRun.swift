@@ -27,6 +27,7 @@ extension Machine {
             case .poll(let cycle):
                 if cycle >= limits.cycles { return .cycleLimit }
                 poll(at: cycle)
+                if inputs == nil { skipPolls(limits) }
             case .event(let cycle):
                 if cycle >= limits.cycles { return .cycleLimit }
                 performNextEvent()
@@ -73,23 +74,29 @@ extension Machine {
     private var canWake: Bool {
         bus.schedule.events.contains { event in
             let cpu = cpus[event.cpu]
+            let isHalted = cpu.pointee.activity == Activity.halted
             switch event.action {
             case .console: return false
             case .initialise, .startup: return true
-            case .nmi: return cpu.pointee.activity == Activity.halted
-            case .machineCheck: return cpu.pointee.activity == Activity.halted
-            case .timer, .interrupt:
-                return cpu.pointee.activity == Activity.halted
-                    && cpu.pointee.rflags & RFLAGS.interruptEnable != 0
+            case .nmi: return isHalted && cpu.pointee.nmiBlocked == 0
+            case .machineCheck: return isHalted
+            case .timer:
+                return isHalted && bus.wouldInterrupt(bus.timerVector(cpu), cpu)
+            case .interrupt(let vector): return isHalted && bus.wouldInterrupt(vector, cpu)
             }
         }
     }
 
     private func execute(_ cpu: CPU) {
+        let (cycle, activity) = (cpu.pointee.cycles, cpu.pointee.activity)
         switch configuration.executor {
         case .stepwise: cpu.runStepwise()
         case .blocks: cpu.runBlocks()
         }
+        // Whatever is executed or delivered costs at least a cycle.
+        let isStuck = cpu.pointee.cycles == cycle && cpu.pointee.activity == activity
+        idleTurns = isStuck ? idleTurns + 1 : 0
+        precondition(idleTurns < 100, "a runnable vCPU does not run")
     }
 
     /// The bits by which a run is stopped do not outlive it.
@@ -120,6 +127,15 @@ extension Machine {
         guard let inputs else { return }
         let bytes = inputs.poll(at: cycle, machine: self)
         if !bytes.isEmpty { deliverConsole(bytes) }
+    }
+
+    /// Polls that nobody answers pass at one go, as far as single ones would have gone by now.
+    private func skipPolls(_ limits: RunLimits) {
+        let running = cpus.filter(\.isRunnable).map(\.pointee.cycles).min()
+        let reached = min(bus.schedule.next, running ?? .max, limits.cycles &- 1)
+        guard reached != .max, reached >= nextPoll else { return }
+        lastInstant = reached / pollInterval * pollInterval
+        nextPoll = lastInstant &+ pollInterval
     }
 
     private func performNextEvent() {

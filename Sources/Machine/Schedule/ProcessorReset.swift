@@ -13,8 +13,8 @@ extension CPU {
         return segment
     }
 
-    /// The processor state after reset or INIT (table 9-1): what both of them set. Vector state,
-    /// MSRs that only reset touches, and the counters stay.
+    /// The processor state after reset or INIT (table 9-1): what both of them set, but for EDX, which
+    /// names the processor. Vector state, MSRs that only reset touches, and the counters stay.
     func resetProcessor() {
         for n in 0..<17 { registers[n] = 0 }
         pointee.rip = 0xFFF0
@@ -57,6 +57,7 @@ extension CPU {
     /// the reset vector, the others wait for a start-up message.
     func initialise() {
         resetProcessor()
+        pointee.rdx = UInt64(identify(leaf: 1, subleaf: 0).eax)
         let isBootstrap = pointee.apicBase & APICBase.bootstrap != 0
         pointee.activity = isBootstrap ? Activity.active : Activity.waitForStartup
     }
