@@ -7,9 +7,10 @@
 
 void failure_wild_jump(void);
 void failure_null_trap(void (**handlers)(void));
+void failure_null_trap_probe(void);
 void failure_page_fault_loop(u64 address);
 void failure_stack_overflow(void);
-void failure_bad_page_table(void);
+void failure_bad_pagetable(void);
 void failure_panic(void);
 void failure_deadlock(void);
 #endif

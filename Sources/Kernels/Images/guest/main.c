@@ -7,8 +7,9 @@
 /* The first process, still in the kernel: what it needs before its user program can run. Returns
  * into the program. */
 static void first_process(void) {
+    failure_null_trap_probe();
     failure_stack_overflow();
-    failure_bad_page_table();
+    failure_bad_pagetable();
     failure_panic();
     timer_start();
     failure_deadlock();

@@ -24,7 +24,7 @@
     }
 }
 
-void failure_bad_page_table(void) {
+void failure_bad_pagetable(void) {
     if (command_line_is("fail", "bad-pagetable")) {
         u64 physical = page_alloc();
         map_log_buffer(physical);   /* should be physical >> FRAME_SHIFT */
