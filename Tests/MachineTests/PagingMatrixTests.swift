@@ -105,7 +105,7 @@ struct PagingRig {
         do throws(Fault) {
             let page = try bench.cpu.walk(Self.linear, access)
             let offset = Self.linear & ((1 << UInt64(12 + 9 * (leafLevel - 1))) - 1) & ~0xFFF
-            if page & ~1 != Self.frame(leafLevel) | offset {
+            if page & ~0xFFF != Self.frame(leafLevel) | offset {
                 return "page \(String(page, radix: 16))"
             }
             if rules.write && page & 1 == 0 { return "not writable after a write" }

@@ -184,4 +184,28 @@ struct SystemInstructionUserTests {
             #expect(bench.fault(of: bytes) == .gp(0))
         }
     }
+
+    @Test("alignment is checked at CPL 3 with CR0.AM and RFLAGS.AC, and nowhere else")
+    func alignment() throws {
+        let bench = try Bench(cpl: 3)
+        let cpu = bench.cpu
+        // POPF; MOV EAX, [RBX]
+        let code: [UInt8] = [0x9D, 0x8B, 0x03]
+        for bits in 0..<8 as Range<UInt64> {
+            bench.enter(cpl: bits & 1 == 0 ? 3 : 0)
+            cpu.pointee.cr0 = CR0.pe | CR0.pg | CR0.et | (bits & 2 == 0 ? CR0.am : 0)
+            cpu.pointee.rbx = Bench.data + 1
+            cpu.pointee.rsp -= 8
+            bench.write(cpu.pointee.rsp, RFLAGS.fixedOne | (bits & 4 == 0 ? RFLAGS.ac : 0))
+            bench.assemble(code)
+            #expect(bench.step() == .retired)
+            if bits == 0 {
+                #expect(bench.step() == .faulted)
+                #expect(bench.vectorEntered == 17 && bench.stack(0) == 0)
+                #expect(cpu.pointee.attention & Attention.alignment == 0)
+            } else {
+                #expect(bench.step() == .retired)
+            }
+        }
+    }
 }

@@ -31,7 +31,8 @@ struct PageAccess {
 }
 
 /// Page walks (Intel SDM vol. 3, chapter 4). Each returns the physical address of the 4 KiB page,
-/// with `TLB.writable` in bit 0 when writes of the same kind need no further walk.
+/// in the form of `TLBEntry.physical`: with the bits that say whether writes of the same kind need
+/// no further walk, whether the page is global, and how large it is.
 ///
 /// Accessed bits are set only once the whole translation is known to be allowed; a walk that faults
 /// changes nothing. Processors may set them earlier; this is the definition here.
@@ -94,7 +95,8 @@ extension CPU {
         }
         let offset = ((1 &<< shift) &- 1) & ~0xFFF
         let writable = canWrite && entry & PageEntry.dirty != 0 ? TLB.writable : 0
-        return (entry & PageEntry.address & ~offset) | (linear & offset) | writable
+        let page = (entry & PageEntry.address & ~offset) | (linear & offset)
+        return page | writable | globalBit(entry) | (shift &- 12) &<< TLB.sizeShift
     }
 
     /// Physical address of the 8-byte entry for `linear` in `table`, whose entries each cover
@@ -150,9 +152,16 @@ extension CPU {
         let writable = canWrite && leaf & PageEntry.dirty != 0 ? TLB.writable : 0
         if large {
             let page = (leaf & 0xFFC0_0000) | ((leaf & 0x1F_E000) &<< 19)
-            return page | (linear & 0x3F_F000) | writable
+            let size = 10 &<< TLB.sizeShift
+            return page | (linear & 0x3F_F000) | writable | globalBit(leaf) | size
         }
-        return (leaf & 0xFFFF_F000) | writable
+        return (leaf & 0xFFFF_F000) | writable | globalBit(leaf)
+    }
+
+    /// `TLB.global` for the leaf entry of a global page.
+    @inline(__always)
+    private func globalBit(_ leaf: UInt64) -> UInt64 {
+        leaf & PageEntry.global != 0 && pointee.cr4 & CR4.pge != 0 ? TLB.global : 0
     }
 
     /// Rights over a whole walk (Intel SDM vol. 3, 4.6.1): `all` is the AND of the entries and `any`
@@ -180,7 +189,7 @@ extension CPU {
     /// translations of the page are dropped, as the processor does (4.10.4.1).
     @inline(never)
     private func pageFault(_ linear: UInt64, _ access: PageAccess, cause: UInt32) -> Fault {
-        invalidatePage(linear)
+        invalidatePiece(linear)
         var code = cause
         if access.write { code |= PageFaultCode.write }
         if access.user { code |= PageFaultCode.user }

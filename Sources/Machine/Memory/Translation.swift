@@ -49,6 +49,15 @@ extension CPU {
     private func fillData(
         _ linear: UInt64, write: Bool, context: UInt64
     ) throws(Fault) -> UInt64 {
+        let cached = dataEntry(linear)
+        if isGlobal(cached, linear, context), !write || cached.pointee.physical & TLB.writable != 0
+        {
+            cached.pointee.readTag = (linear & ~0xFFF) | context
+            cached.pointee.writeTag = TLB.emptyTag
+            let physical = cached.pointee.physical & ~0xFFF
+            grantWrites(linear, physical: physical, context: context)
+            return physical | (linear & 0xFFF)
+        }
         let page = try walk(
             linear,
             PageAccess(write: write, fetch: false, user: context & TLB.userBit != 0))
@@ -59,6 +68,7 @@ extension CPU {
             dataEntry(linear).pointee = TLBEntry(
                 readTag: linearPage | context, writeTag: TLB.emptyTag,
                 addend: host &- linearPage, physical: page)
+            noteSize(linear, page)
             grantWrites(linear, physical: physical, context: context)
         }
         return physical | (linear & 0xFFF)
@@ -91,6 +101,11 @@ extension CPU {
 
     @inline(never)
     private func fillCode(_ linear: UInt64) throws(Fault) -> UInt64 {
+        let cached = codeEntry(linear)
+        if isGlobal(cached, linear, pointee.tlbContext) {
+            cached.pointee.readTag = (linear & ~0xFFF) | pointee.tlbContext
+            return (cached.pointee.physical & ~0xFFF) | (linear & 0xFFF)
+        }
         let page = try walk(
             linear, PageAccess(write: false, fetch: true, user: pointee.cpl == 3))
         let physical = page & ~0xFFF
@@ -99,17 +114,46 @@ extension CPU {
             let host = UInt64(UInt(bitPattern: pointee.shared.pointee.memory)) &+ physical
             codeEntry(linear).pointee = TLBEntry(
                 readTag: linearPage | pointee.tlbContext, writeTag: TLB.emptyTag,
-                addend: host &- linearPage, physical: physical)
+                addend: host &- linearPage, physical: page & ~TLB.writable)
+            noteSize(linear, page)
         }
         return physical | (linear & 0xFFF)
     }
 
-    /// Forgets all translations by taking the next generation; clears the arrays once in 2046
-    /// flushes, when the generations run out.
+    /// Whether an entry of an older generation holds a global page's translation for this address
+    /// and privilege.
     @inline(__always)
-    public func flushTLB() {
+    private func isGlobal(
+        _ entry: UnsafeMutablePointer<TLBEntry>, _ linear: UInt64, _ context: UInt64
+    ) -> Bool {
+        let tag = entry.pointee.readTag
+        return entry.pointee.physical & TLB.global != 0
+            && (tag ^ linear) & ~0xFFF == 0 && (tag ^ context) & TLB.userBit == 0
+            && (tag & 0xFFF) &>> 1 >= pointee.globalFloor
+    }
+
+    /// Whether an entry stands for a translation now: of the current generation, or global.
+    func isLive(_ entry: TLBEntry) -> Bool {
+        if entry.readTag == TLB.emptyTag { return false }
+        let generation = (entry.readTag & 0xFFF) &>> 1
+        return generation == pointee.tlbContext &>> 1
+            || entry.physical & TLB.global != 0 && generation >= pointee.globalFloor
+    }
+
+    /// Forgets all translations but those of global pages (MOV to CR3), by taking the next
+    /// generation; clears the arrays once in 2046 flushes, when the generations run out.
+    @inline(__always)
+    func flushLocalTLB() {
         pointee.tlbContext &+= 2
         if pointee.tlbContext &>> 1 >= TLB.generationLimit { restartGenerations() }
+    }
+
+    /// Forgets all translations.
+    @inline(__always)
+    public func flushTLB() {
+        flushLocalTLB()
+        pointee.globalFloor = pointee.tlbContext &>> 1
+        pointee.largePieces = 0
     }
 
     @inline(never)
@@ -117,10 +161,39 @@ extension CPU {
         pointee.dataTLB.update(repeating: TLB.empty, count: TLB.dataEntries)
         pointee.codeTLB.update(repeating: TLB.empty, count: TLB.codeEntries)
         pointee.tlbContext = 2 | (pointee.tlbContext & TLB.userBit)
+        pointee.globalFloor = 1
     }
 
-    /// Forgets the translations of one page, for both privileges (INVLPG, and after a #PF).
+    /// Notes that a piece of a large page has been cached.
+    @inline(__always)
+    private func noteSize(_ linear: UInt64, _ page: UInt64) {
+        if page & (TLB.sizeMask &<< TLB.sizeShift) != 0 {
+            pointee.largePieces |= 1 &<< ((linear &>> 30) & 63)
+        }
+    }
+
+    /// Forgets the translations of the page at a linear address, for both privileges (INVLPG):
+    /// all pieces of it, when a piece of a large page around it may be cached.
     public func invalidatePage(_ linear: UInt64) {
+        invalidatePiece(linear)
+        if pointee.largePieces & (1 &<< ((linear &>> 30) & 63)) == 0 { return }
+        for n in 0..<TLB.dataEntries where covers(pointee.dataTLB[n], linear) {
+            pointee.dataTLB[n] = TLB.empty
+        }
+        for n in 0..<TLB.codeEntries where covers(pointee.codeTLB[n], linear) {
+            pointee.codeTLB[n] = TLB.empty
+        }
+    }
+
+    /// Whether an entry is a piece of a page that contains `linear`.
+    @inline(__always)
+    private func covers(_ entry: TLBEntry, _ linear: UInt64) -> Bool {
+        let size = (entry.physical &>> TLB.sizeShift) & TLB.sizeMask
+        return entry.readTag != TLB.emptyTag && (entry.readTag ^ linear) &>> (size &+ 12) == 0
+    }
+
+    /// Forgets the cached 4 KiB at a linear address, for both privileges.
+    func invalidatePiece(_ linear: UInt64) {
         let page = linear & ~0xFFF
         let data = dataEntry(linear)
         if data.pointee.readTag & ~0xFFF == page { data.pointee = TLB.empty }

@@ -42,18 +42,17 @@ extension CPU {
         _ kind: MachineEvent.Kind, _ origin: EventOrigin, _ number: UInt32, _ errorCode: UInt32?,
         _ address: UInt64
     ) {
-        var event = MachineEvent()
-        event.kind = kind
-        event.oldCPL = origin.cpl
-        event.oldCS = origin.cs
-        event.oldRIP = origin.rip
-        event.oldRSP = origin.rsp
-        event.oldRFLAGS = origin.rflags
-        event.number = number
-        event.hasErrorCode = errorCode != nil
-        event.errorCode = errorCode ?? 0
-        event.address = address
-        pointee.event = event
+        pointee.event.kind = kind
+        pointee.event.oldCPL = origin.cpl
+        pointee.event.oldCS = origin.cs
+        pointee.event.oldRIP = origin.rip
+        pointee.event.oldRSP = origin.rsp
+        pointee.event.oldRFLAGS = origin.rflags
+        pointee.event.number = number
+        pointee.event.hasErrorCode = errorCode != nil
+        pointee.event.errorCode = errorCode ?? 0
+        pointee.event.address = address
+        pointee.event.value = 0
         pointee.eventPending = true
     }
 
@@ -86,9 +85,11 @@ extension CPU {
         pointee.event.newRSP = pointee.rsp
         pointee.event.cycles = pointee.cycles
         pointee.event.instructions = pointee.instructions
-        var event = pointee.event
+        // The observer reads the vCPU, and never the event through it.
+        let event = UnsafeRawPointer(self).advanced(by: CPULayout.event)
+            .assumingMemoryBound(to: MachineEvent.self)
         pointee.shared.pointee.machine._withUnsafeGuaranteedRef { machine in
-            machine.observer?.observe(&event, cpu: self, machine: machine)
+            machine.observer?.observe(event, cpu: self, machine: machine)
         }
     }
 

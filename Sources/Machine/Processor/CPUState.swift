@@ -63,6 +63,9 @@ public enum Attention {
     public static let machineCheck: UInt32 = 1 << 8
     /// An enabled data or instruction breakpoint exists in DR7: instructions are stepped singly.
     public static let breakpoints: UInt32 = 1 << 9
+    /// CPL is 3 and CR0.AM and RFLAGS.AC are set: instructions are stepped singly, and data accesses
+    /// must be aligned.
+    public static let alignment: UInt32 = 1 << 10
 }
 
 /// All state of one vCPU that an instruction can see or change, plus the pointers that let the
@@ -181,6 +184,11 @@ public struct CPUState {
     public var codeTLB: UnsafeMutablePointer<TLBEntry>
     /// Low 12 bits of a valid tag now: generation << 1 | (CPL is 3).
     public var tlbContext: UInt64 = 2
+    /// The generation that began with the last flush of global pages.
+    var globalFloor: UInt64 = 1
+    /// Which gigabytes may have pieces of large pages cached: bit n for addresses whose bits 35...30
+    /// are n. It only ever says too much.
+    var largePieces: UInt64 = 0
     public var shared: UnsafeMutablePointer<SharedState>
     /// What the instruction now executing has to tell the observer once it has retired; see
     /// `emitPendingEvent`. Never pending at a boundary.
@@ -230,6 +238,9 @@ public enum CPULayout {
 
     /// Byte offset of the first PDPTE register.
     static let pdptes = MemoryLayout<CPUState>.offset(of: \.pdpte0).unsafelyUnwrapped
+
+    /// Byte offset of the event being prepared.
+    static let event = MemoryLayout<CPUState>.offset(of: \.event).unsafelyUnwrapped
 
     static func check() {
         precondition(MemoryLayout<CPUState>.offset(of: \.rax) == 0)

@@ -169,13 +169,13 @@ extension CPU {
     }
 
     /// What entering a handler does to RFLAGS: TF, NT, RF and VM are cleared, and IF for an
-    /// interrupt gate. Step-by-step execution follows TF and RF.
+    /// interrupt gate. Step-by-step execution follows, and alignment checking the new CPL.
     @inline(__always)
     func enterFlags(clearIF: Bool) {
         var cleared = RFLAGS.tf | RFLAGS.nt | RFLAGS.rf | RFLAGS.vm
         if clearIF { cleared |= RFLAGS.interruptEnable }
         pointee.rflags &= ~cleared
-        pointee.attention &= ~Attention.singleStep
+        updateStepping()
     }
 
     /// Real mode (Intel SDM vol. 3, 20.1.4): a vector of 4 bytes, three words pushed, no error code.

@@ -33,6 +33,7 @@ extension CPU {
         pointee.cs = code.register(selector)
         setCPL(UInt8(selector & 3))
         updateCodeSize()
+        updateAlignment()
         pointee.rip = rip
     }
 
@@ -62,6 +63,17 @@ extension CPU {
             pointee.attention |= Attention.singleStep
         } else {
             pointee.attention &= ~Attention.singleStep
+        }
+        updateAlignment()
+    }
+
+    /// Makes attention follow CPL, CR0.AM and RFLAGS.AC. To be called where CPL or AC changes.
+    @inline(__always)
+    func updateAlignment() {
+        if pointee.rflags & RFLAGS.ac != 0 && pointee.cpl == 3 && pointee.cr0 & CR0.am != 0 {
+            pointee.attention |= Attention.alignment
+        } else {
+            pointee.attention &= ~Attention.alignment
         }
     }
 }

@@ -91,7 +91,7 @@ extension CPU {
 
     // MARK: Translations
 
-    /// Entries of the current generation. Write tags are not saved: whether one is withheld follows
+    /// Entries of the current generation, and global pages'. Write tags are not saved: whether one is withheld follows
     /// from the dirty map and the decoded code, and the slow path grants it again without a walk.
     private func transferTranslations(_ stream: inout StateStream) throws(MachineError) {
         try stream.field(&pointee.tlbContext)
@@ -99,23 +99,23 @@ extension CPU {
         guard generation >= 1, generation < TLB.generationLimit,
             (pointee.tlbContext & TLB.userBit != 0) == (pointee.cpl == 3)
         else { throw stream.damaged("a translation cache's generation is impossible") }
+        // What is restored gets the current generation, global pages included.
+        if stream.reading {
+            pointee.globalFloor = generation
+            pointee.largePieces = .max
+        }
         try transfer(pointee.dataTLB, TLB.dataEntries, &stream)
         try transfer(pointee.codeTLB, TLB.codeEntries, &stream)
-    }
-
-    private func isCurrent(_ entry: TLBEntry) -> Bool {
-        entry.readTag != TLB.emptyTag
-            && (entry.readTag ^ pointee.tlbContext) & 0xFFF & ~TLB.userBit == 0
     }
 
     private func transfer(
         _ entries: UnsafeMutablePointer<TLBEntry>, _ capacity: Int, _ stream: inout StateStream
     ) throws(MachineError) {
         var count = 0
-        for n in 0..<capacity where isCurrent(entries[n]) { count += 1 }
+        for n in 0..<capacity where isLive(entries[n]) { count += 1 }
         try stream.count(&count, itemSize: 16)
         guard stream.reading else {
-            for n in 0..<capacity where isCurrent(entries[n]) {
+            for n in 0..<capacity where isLive(entries[n]) {
                 var linear = entries[n].readTag & ~0xFFF | entries[n].readTag & TLB.userBit
                 try stream.field(&linear)
                 try stream.field(&entries[n].physical)
@@ -129,7 +129,7 @@ extension CPU {
             try stream.field(&linear)
             try stream.field(&physical)
             let page = physical & ~0xFFF
-            guard linear & 0xFFE == 0, physical & 0xFFE == 0,
+            guard linear & 0xFFE == 0, physical & TLB.unused == 0,
                 page < pointee.shared.pointee.memorySize
             else { throw stream.damaged("a cached translation is impossible") }
             let linearPage = linear & ~0xFFF
