@@ -668,6 +668,11 @@ extension UnsafeMutablePointer<CPUState> {
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .stale:
+                    if link.pointee == cache.pointee.unlinkable, let next = nearBlock(cache) {
+                        block = next
+                        op = next.operations
+                        continue
+                    }
                     guard enter(cache, link, &block, &op) else { break run }
                     continue
                 case .step:

@@ -134,16 +134,15 @@ extension UnsafeMutablePointer<CPUState> {
         cache.enlist(self)
         while pointee.attention & Attention.stop == 0 && mayStart {
             pointee.attention &= ~Attention.leaveBlock
-            if !isUrgent && pointee.activity == Activity.active
-                && pointee.rflags & RFLAGS.rf == 0 && LazyFlags.canExpress(pointee.rflags),
+            if pointee.attention != 0 && serviceAttention() { continue }
+            if pointee.activity != Activity.active { return }
+            if !isUrgent && pointee.rflags & RFLAGS.rf == 0
+                && LazyFlags.canExpress(pointee.rflags),
                 let block = findBlock(cache, cache.pointee.noLink)
             {
                 run(block, cache)
-                continue
-            }
-            switch step() {
-            case .waiting, .stopped: return
-            default: break
+            } else if stepInstruction() == .stopped {
+                return
             }
         }
     }

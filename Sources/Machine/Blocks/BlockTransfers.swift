@@ -56,7 +56,27 @@ extension UnsafeMutablePointer<CPUState> {
         _ cache: BlockCachePointer, _ block: inout BlockPointer, _ op: inout OperationPointer
     ) -> Bool {
         account(block)
+        if let next = nearBlock(cache) {
+            block = next
+            op = next.operations
+            return true
+        }
         return enter(cache, cache.pointee.noLink, &block, &op)
+    }
+
+    /// The block at RIP in 64-bit code when it is the first of its hash chain, the code TLB knows
+    /// the page and the deadlines are far: most of the time. `findBlock` deals with the rest.
+    @inline(__always)
+    func nearBlock(_ cache: BlockCachePointer) -> BlockPointer? {
+        let rip = pointee.rip
+        let entry = codeEntry(rip)
+        guard (rip & ~0xFFF) | pointee.tlbContext == entry.pointee.readTag else { return nil }
+        let physical = (entry.pointee.physical & ~0xFFF) | (rip & 0xFFF)
+        let key = physical | (UInt64(CodeSize.bits64.rawValue) &<< Block.keyShift)
+        guard let block = cache.pointee.heads[cache.slot(key)], block.pointee.key == key,
+            canRun(block)
+        else { return nil }
+        return block
     }
 
     /// Goes to the block at RIP; false when there is none to run.

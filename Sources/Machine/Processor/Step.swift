@@ -38,7 +38,12 @@ extension CPU {
         pointee.attention &= ~Attention.leaveBlock
         if pointee.attention != 0 && serviceAttention() { return .serviced }
         if pointee.activity != Activity.active { return .waiting }
+        return stepInstruction()
+    }
 
+    /// The instruction at RIP, at a boundary where what was due has been serviced.
+    @inline(__always)
+    func stepInstruction() -> StepResult {
         let start = pointee.rip
         let stepped = pointee.rflags & RFLAGS.tf != 0
         var i = Instruction()
