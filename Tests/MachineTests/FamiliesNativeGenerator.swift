@@ -59,6 +59,15 @@ struct NativeGenerator {
         case .integer, .integer32:
             if map >= 55 { bytes.append(0x0F) }
             if map >= 97 { bytes.append(0x38) }
+            // What whole groups of instructions share would otherwise be too rare.
+            if map < 20 {
+                let groups: [UInt8] = [
+                    0xC0, 0xC1, 0xD0, 0xD1, 0xD2, 0xD3, 0xF6, 0xF7, 0xFE, 0xFF, 0x80, 0x81, 0x83,
+                ]
+                bytes.append(groups[random.below(groups.count)])
+                let modRM = UInt8(truncatingIfNeeded: random.next())
+                bytes.append(random.chance(60) ? modRM | 0xC0 : modRM)
+            }
         case .vector:
             bytes.append(0x0F)
             if map >= 70 { bytes.append(map < 88 ? 0x38 : 0x3A) }

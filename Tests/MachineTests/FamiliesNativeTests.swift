@@ -5,9 +5,8 @@ import X86
 @testable import Machine
 
 /// Executor A against the real processor: random instructions at CPL 3 in 64-bit and 32-bit
-/// (compatibility) mode. Flags that
-/// the manuals leave undefined are not compared, except where `UndefinedFlags` claims a measured
-/// behaviour and the host is of the kind it was measured on.
+/// (compatibility) mode. Flags that the manuals leave undefined are not compared, except where
+/// `UndefinedFlags` claims a measured behaviour and the host is of the kind it was measured on.
 ///
 /// NATIVE_SEED and NATIVE_CASES in the environment choose other and more cases.
 @Suite struct FamiliesNativeTests {

@@ -74,8 +74,13 @@ import X86
         let bench = try prepared()
         bench.cpu.pointee.rcx = 10
         bench.cpu.pointee.attention = Attention.interrupt
+        bench.cpu.pointee.rflags |= RFLAGS.interruptEnable
         #expect(try executeOnce(bench, Self.repMovsb) == .suspended)
         #expect(bench.cpu.pointee.rcx == 9)
+        // With interrupts off it is nothing to stop for.
+        bench.cpu.pointee.rflags &= ~RFLAGS.interruptEnable
+        #expect(try executeOnce(bench, Self.repMovsb) == nil)
+        bench.cpu.pointee.rflags |= RFLAGS.interruptEnable
         // The last iteration completes the instruction whatever waits.
         bench.cpu.pointee.rcx = 1
         #expect(try executeOnce(bench, Self.repMovsb) == nil)

@@ -328,7 +328,7 @@ extension CPU {
     /// Upwards, more than one, and nothing waiting at the next boundary.
     @inline(__always)
     private func bulkPossible(_ limit: UInt64) -> Bool {
-        limit > 1 && pointee.attention == 0 && pointee.rflags & RFLAGS.df == 0
+        limit > 1 && !isUrgent && pointee.rflags & RFLAGS.df == 0
     }
 
     /// The run does not wrap around the end of the address size.
