@@ -24,7 +24,8 @@ public final class Machine {
     let pollInterval: UInt64
     /// The next poll: always a multiple of `pollInterval`.
     var nextPoll: UInt64
-    /// The instant of the last scheduled event or poll: how far time has come while vCPUs wait.
+    /// The last instant of a scheduled event, a poll, or a limit at which all vCPUs were waiting:
+    /// how far time has come while they do.
     var lastInstant: UInt64 = 0
     /// Filled by the executor that meets an instruction it cannot execute: its place and name.
     var notExecutable: (cpu: Int, rip: UInt64, name: String)?
@@ -122,9 +123,15 @@ public final class Machine {
     /// Instructions retired by all vCPUs together.
     public var instructions: UInt64 { cpus.reduce(0) { $0 &+ $1.pointee.instructions } }
 
-    /// The cycle that the vCPU furthest ahead has reached, or the instant of the last scheduled
-    /// event or poll if all were waiting then.
+    /// How far time has come: the cycle that the vCPU furthest ahead has reached or, if all are
+    /// waiting, the last scheduled event, poll or limit since.
     public var cycles: UInt64 { cpus.reduce(lastInstant) { max($0, $1.pointee.cycles) } }
+
+    /// The cycle at which a stimulus that is injected now takes effect on a vCPU: its own, or while
+    /// it waits the machine's.
+    public func now(cpu n: Int) -> UInt64 {
+        cpus[n].isRunnable ? cpus[n].pointee.cycles : cycles
+    }
 
     /// For an observer or input source: stop at the current boundary.
     public func requestStop() {

@@ -198,27 +198,18 @@ import X86
             ahead.schedule(.nmi, cpu: 0, at: .cycle((n + 2) * 5003))
             ahead.schedule(.console([65, 66]), cpu: 0, at: .cycle((n + 2) * 5003))
         }
-        var injected = 0
         for n: UInt64 in 1...30 {
             #expect(byHand.run(RunLimits(cycles: (n + 2) * 5003)) == .cycleLimit)
-            guard byHand.cpu(0).pointee.activity == Activity.active else {
-                // In HLT it is still some earlier cycle.
-                byHand.schedule(.nmi, cpu: 0, at: .cycle((n + 2) * 5003))
-                byHand.schedule(.console([65, 66]), cpu: 0, at: .cycle((n + 2) * 5003))
-                continue
-            }
-            injected += 1
             byHand.inject(.nmi, cpu: 0)
             byHand.inject(.console([65, 66]), cpu: 0)
         }
         let limits = RunLimits(cycles: 200_000)
         #expect(ahead.run(limits) == byHand.run(limits))
-        #expect(injected > 5)
         #expect(ahead.instructions == byHand.instructions)
         #expect(ahead.readPhysical(0x19_0000, count: 4) == byHand.readPhysical(0x19_0000, count: 4))
         #expect(ahead.readPhysical(0x19_0000, count: 1) == [30])
         #expect(ahead.consoleBacklog == 60)
-        for n in 0..<16 { #expect(ahead.cpu(0).registers[n] == byHand.cpu(0).registers[n]) }
+        #expect(ahead.digest() == byHand.digest())
     }
 
     @Test func inputIsPolledAtItsInstantsAndReachesTheGuest() throws {

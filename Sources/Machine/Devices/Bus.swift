@@ -125,7 +125,10 @@ extension Bus: Snapshottable {
         try secondaryController.transfer(&stream)
         try schedule.transfer(&stream)
         for n in 0..<cpuCount { try instructionSchedules[n].transfer(&stream) }
-        try stream.field(&nextSequence)
+        if stream.reading {
+            let counts = ([schedule] + instructionSchedules).map(\.events.count)
+            nextSequence = UInt64(counts.max() ?? 0)
+        }
         for schedule in [schedule] + instructionSchedules {
             for event in schedule.events where event.cpu >= cpuCount {
                 throw stream.damaged("an event for a vCPU that is not there")

@@ -7,7 +7,7 @@ extension Machine {
     public func inject(_ stimulus: Stimulus, cpu index: Int) -> Bool {
         let cpu = cpus[index]
         let wasRunnable = cpu.isRunnable
-        let now = cycles
+        let now = self.now(cpu: index)
         switch stimulus {
         case .interrupt(let vector):
             guard bus.deliver(vector, to: cpu) else { return false }

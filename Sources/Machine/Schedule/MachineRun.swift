@@ -25,11 +25,11 @@ extension Machine {
             switch nextTurn() {
             case .idle: return .idle
             case .poll(let cycle):
-                if cycle >= limits.cycles { return .cycleLimit }
+                if cycle >= limits.cycles { return reachedLimit(limits) }
                 poll(at: cycle)
                 if inputs == nil { skipPolls(limits) }
             case .event(let cycle):
-                if cycle >= limits.cycles { return .cycleLimit }
+                if cycle >= limits.cycles { return reachedLimit(limits) }
                 performNextEvent()
             case .cpu(let cpu, let barrier):
                 let total = instructions
@@ -44,6 +44,12 @@ extension Machine {
                 execute(cpu)
             }
         }
+    }
+
+    /// While all vCPUs wait, time has come as far as the limit.
+    private func reachedLimit(_ limits: RunLimits) -> StopReason {
+        if !cpus.contains(where: \.isRunnable) { lastInstant = max(lastInstant, limits.cycles) }
+        return .cycleLimit
     }
 
     private func nextTurn() -> Turn {

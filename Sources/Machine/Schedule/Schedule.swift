@@ -57,15 +57,18 @@ struct Schedule {
 }
 
 extension Schedule: Snapshottable {
+    /// Events are kept in order, so that their sequence numbers need not be: how many calls it took
+    /// to fill the schedule is no part of the machine's state. Reading numbers them anew, from 0.
     mutating func transfer(_ stream: inout StateStream) throws(MachineError) {
         var count = events.count
-        try stream.count(&count, itemSize: 18)
+        try stream.count(&count, itemSize: 10)
         if stream.reading {
             let blank = ScheduledEvent(instant: 0, sequence: 0, cpu: 0, action: .timer)
             events = Array(repeating: blank, count: count)
         }
         for i in events.indices {
             try events[i].transfer(&stream)
+            if stream.reading { events[i].sequence = UInt64(count - 1 - i) }
             guard i == 0 || events[i - 1].isLater(than: events[i]) else {
                 throw stream.damaged("the schedule is out of order")
             }
@@ -80,7 +83,6 @@ extension ScheduledEvent: Snapshottable {
 
     mutating func transfer(_ stream: inout StateStream) throws(MachineError) {
         try stream.field(&instant)
-        try stream.field(&sequence)
         var index = UInt8(truncatingIfNeeded: cpu)
         try stream.field(&index)
         cpu = Int(index)
