@@ -119,7 +119,7 @@ struct ChunkDecoder {
         record &+= 1
         let misses = self[.misses].pointee.byte()
         if misses & Miss.cpu != 0 { cpu = Int(self[.cpus].pointee.byte()) }
-        let predicted = predictor.predictedNode(predictor.cpus[cpu])
+        let predicted = predictor.predictedNode(predictor.cpus + cpu)
         var code: UInt64
         if misses & Miss.node != 0 {
             code = self[.nodes].pointee.varint()
@@ -208,10 +208,10 @@ struct ChunkDecoder {
         let site = predictor.sites[number]
         let kind = site.kind
         let asynchronous = Chunk.isAsynchronous(kind)
-        let before = predictor.cpus[cpu]
+        let before = predictor.cpus + cpu
         let node = UInt32(truncatingIfNeeded: number) &<< 1
         predictor.learn(node, after: before)
-        let slot = predictor.slot(before.last, node)
+        let slot = predictor.slot(before.pointee.last, node)
         e.sequence = firstSequence &+ UInt64(event)
         e.cpu = UInt8(truncatingIfNeeded: cpu)
         e.vcpu = site.vcpu
@@ -239,29 +239,33 @@ struct ChunkDecoder {
         e.digest = e.digestKnown ? self[.digests].pointee.word() : 0
         if misses != 0 || e.digestKnown { try checkColumns() }
         if Chunk.mayReturn(kind) {
-            predictor.push(e.sequence, site: number, cpu: cpu, before: before)
+            predictor.push(e.sequence, site: number, cpu: cpu)
         }
-        predictor.cpus[cpu].shift(node)
+        before.pointee.shift(node)
     }
 
     @inline(__always)
     private mutating func readCounters(
-        _ slot: UnsafeMutablePointer<Slot>, _ before: CPUHistory, _ misses: UInt8
+        _ slot: UnsafeMutablePointer<Slot>, _ before: UnsafeMutablePointer<CPUHistory>,
+        _ misses: UInt8
     ) -> (UInt64, UInt64) {
         var cycles = slot.pointee.cycle.value
-        if misses & Miss.cycle != 0 {
-            cycles &+= self[.cycles].pointee.zigzag()
-            slot.pointee.cycle.missed(cycles)
-        }
+        let residual = misses & Miss.cycle != 0 ? self[.cycles].pointee.zigzag() : 0
         var instructions = slot.pointee.instruction.value
         if misses & Miss.instruction != 0 {
             instructions &+= self[.instructions].pointee.zigzag()
+            cycles = predictor.predictedCycles(slot, instructions) &+ residual
+            predictor.learn(cycles: cycles, with: instructions, slot)
             slot.pointee.instruction.missed(instructions)
+            slot.pointee.cycle.missed(cycles)
+        } else if residual != 0 {
+            cycles &+= residual
+            slot.pointee.cycle.missed(cycles)
         }
-        let cycle = before.cycle &+ cycles
-        let instruction = before.instruction &+ instructions
-        predictor.cpus[cpu].cycle = cycle
-        predictor.cpus[cpu].instruction = instruction
+        let cycle = before.pointee.cycle &+ cycles
+        let instruction = before.pointee.instruction &+ instructions
+        before.pointee.cycle = cycle
+        before.pointee.instruction = instruction
         return (cycle, instruction)
     }
 
@@ -272,9 +276,11 @@ struct ChunkDecoder {
         var lanes = slot.pointee.lanes &+ slot.pointee.strides
         if misses & Miss.lanes != 0 { readLaneMisses(slot, &lanes) }
         slot.pointee.lanes = lanes
+        let last = predictor.stackPointers + (cpu &* 4 &+ Int(e.from.rawValue))
+        e.rsp = lanes[Lane.rsp] &+ last.pointee
+        last.pointee = e.rsp
         e.arguments = (lanes[0], lanes[1], lanes[2], lanes[3], lanes[4], lanes[5])
         e.cr2 = lanes[Lane.cr2]
-        e.rsp = lanes[Lane.rsp]
     }
 
     @inline(never)
@@ -352,7 +358,7 @@ struct ChunkDecoder {
         _ misses: UInt8, _ back: inout EventReturn
     ) throws(TraceError) {
         if misses & Miss.returnReserved != 0 { throw malformed("reserved bits are set") }
-        let before = predictor.cpus[cpu]
+        let before = predictor.cpus + cpu
         let next = firstSequence &+ UInt64(event)
         back.cpu = UInt8(truncatingIfNeeded: cpu)
         if misses & Miss.reference != 0 {
@@ -362,7 +368,7 @@ struct ChunkDecoder {
             }
             back.event = next &- distance
         } else {
-            guard let top = predictor.top(cpu: cpu) else {
+            guard let top = predictor.predictedEntry(cpu: cpu) else {
                 throw malformed("a return, but no event is open")
             }
             back.event = top
@@ -370,15 +376,12 @@ struct ChunkDecoder {
         let entry = predictor.take(back.event, cpu: cpu)
         let node = (entry?.site ?? 0) &<< 1 | 1
         predictor.learn(node, after: before)
-        let slot = predictor.slot(before.last, node)
+        let slot = predictor.slot(before.pointee.last, node)
         (back.cycle, back.instruction) = readCounters(slot, before, misses)
-        back.result = slot.pointee.result.predicted
-        if misses & Miss.result != 0 {
-            back.result &+= self[.results].pointee.zigzag()
-            slot.pointee.result.missed(back.result)
-        } else {
-            slot.pointee.result.last = back.result
-        }
+        back.result = slot.pointee.predictedResult(before.pointee.result)
+        if misses & Miss.result != 0 { back.result &+= self[.results].pointee.zigzag() }
+        slot.pointee.learn(result: back.result, before: before.pointee.result)
+        before.pointee.result = back.result
         if misses != 0 { try checkColumns() }
         predictor.returned(cpu, node, entry)
     }

@@ -96,11 +96,11 @@ struct ChunkEncoder {
     mutating func add(_ event: UnsafePointer<Event>, page: UnsafeRawPointer?) {
         var misses = switchCPU(event.pointee.cpu, cycle: event.pointee.cycle)
         let site = Site(event, pageKnown: page != nil)
-        let before = predictor.cpus[cpu]
+        let before = predictor.cpus + cpu
         let number = code(site, predictor.predictedNode(before), &misses)
         let node = UInt32(truncatingIfNeeded: number) &<< 1
         predictor.learn(node, after: before)
-        let slot = predictor.slot(before.last, node)
+        let slot = predictor.slot(before.pointee.last, node)
         misses |= codeCounters(
             slot, before, event.pointee.cycle, event.pointee.instruction)
         misses |= codeLanes(slot, event)
@@ -121,9 +121,9 @@ struct ChunkEncoder {
         lastDigestStored = sequence & Format.digestMask == Format.digestMask
         if lastDigestStored { self[.digests].pointee.word(lastDigest) }
         if Chunk.mayReturn(site.kind) {
-            predictor.push(sequence, site: number, cpu: cpu, before: before)
+            predictor.push(sequence, site: number, cpu: cpu)
         }
-        predictor.cpus[cpu].shift(node)
+        before.pointee.shift(node)
         events &+= 1
     }
 
@@ -164,25 +164,31 @@ struct ChunkEncoder {
 
     @inline(__always)
     private mutating func codeCounters(
-        _ slot: UnsafeMutablePointer<Slot>, _ before: CPUHistory, _ cycle: UInt64,
+        _ slot: UnsafeMutablePointer<Slot>, _ before: UnsafeMutablePointer<CPUHistory>,
+        _ cycle: UInt64,
         _ instruction: UInt64
     ) -> UInt8 {
         var misses: UInt8 = 0
-        let cycles = cycle &- before.cycle
-        if cycles != slot.pointee.cycle.value {
-            misses |= Miss.cycle
-            self[.cycles].pointee.zigzag(cycles &- slot.pointee.cycle.value)
-            slot.pointee.cycle.missed(cycles)
-        }
-        let instructions = instruction &- before.instruction
+        let cycles = cycle &- before.pointee.cycle
+        let instructions = instruction &- before.pointee.instruction
+        var expected = slot.pointee.cycle.value
         if instructions != slot.pointee.instruction.value {
             misses |= Miss.instruction
             self[.instructions].pointee.zigzag(
                 instructions &- slot.pointee.instruction.value)
+            expected = predictor.predictedCycles(slot, instructions)
+            predictor.learn(cycles: cycles, with: instructions, slot)
             slot.pointee.instruction.missed(instructions)
+            slot.pointee.cycle.missed(cycles)
+        } else if cycles != expected {
+            slot.pointee.cycle.missed(cycles)
         }
-        predictor.cpus[cpu].cycle = cycle
-        predictor.cpus[cpu].instruction = instruction
+        if cycles != expected {
+            misses |= Miss.cycle
+            self[.cycles].pointee.zigzag(cycles &- expected)
+        }
+        before.pointee.cycle = cycle
+        before.pointee.instruction = instruction
         return misses
     }
 
@@ -191,9 +197,11 @@ struct ChunkEncoder {
         _ slot: UnsafeMutablePointer<Slot>, _ event: UnsafePointer<Event>
     ) -> UInt8 {
         let arguments = event.pointee.arguments
+        let last = predictor.stackPointers + (cpu &* 4 &+ Int(event.pointee.from.rawValue))
         let actual = SIMD8<UInt64>(
             arguments.0, arguments.1, arguments.2, arguments.3, arguments.4, arguments.5,
-            event.pointee.cr2, event.pointee.rsp)
+            event.pointee.cr2, event.pointee.rsp &- last.pointee)
+        last.pointee = event.pointee.rsp
         let predicted = slot.pointee.lanes &+ slot.pointee.strides
         slot.pointee.lanes = actual
         let difference = actual &- predicted
@@ -305,12 +313,12 @@ struct ChunkEncoder {
     mutating func add(_ back: EventReturn) {
         returns &+= 1
         var misses = switchCPU(back.cpu, cycle: back.cycle)
-        let before = predictor.cpus[cpu]
+        let before = predictor.cpus + cpu
         if predictor.predictedNode(before) & 1 == 0 {
             misses |= Miss.node
             self[.nodes].pointee.varint(NodeCode.eventReturn)
         }
-        if predictor.top(cpu: cpu) != back.event {
+        if predictor.predictedEntry(cpu: cpu) != back.event {
             misses |= Miss.reference
             self[.references].pointee.varint(nextSequence &- back.event)
         }
@@ -318,15 +326,15 @@ struct ChunkEncoder {
         let site = entry?.site ?? 0
         let node = site &<< 1 | 1
         predictor.learn(node, after: before)
-        let slot = predictor.slot(before.last, node)
+        let slot = predictor.slot(before.pointee.last, node)
         misses |= codeCounters(slot, before, back.cycle, back.instruction)
-        if back.result != slot.pointee.result.predicted {
+        let expected = slot.pointee.predictedResult(before.pointee.result)
+        if back.result != expected {
             misses |= Miss.result
-            self[.results].pointee.zigzag(back.result &- slot.pointee.result.predicted)
-            slot.pointee.result.missed(back.result)
-        } else {
-            slot.pointee.result.last = back.result
+            self[.results].pointee.zigzag(back.result &- expected)
         }
+        slot.pointee.learn(result: back.result, before: before.pointee.result)
+        before.pointee.result = back.result
         self[.misses].pointee.byte(misses)
         predictor.returned(cpu, node, entry)
     }
@@ -363,13 +371,17 @@ struct ChunkEncoder {
     // MARK: The finished chunk
 
     /// Ends the chunk and writes the table of column sizes and the columns at `room`, which has at
-    /// least `maximumRawSize` bytes. Gives their number.
-    mutating func finish(into room: UnsafeMutableRawPointer) -> Int {
+    /// least `maximumRawSize` bytes. Gives their number, and in `pieces` the size of the table and
+    /// of each column.
+    mutating func finish(into room: UnsafeMutableRawPointer, pieces: inout [Int]) -> Int {
         if !lastDigestStored { self[.digests].pointee.word(lastDigest) }
         lastDigestStored = true
-        var position = 4 * ColumnID.allCases.count
+        var position = 4 * ColumnID.count
+        pieces.removeAll(keepingCapacity: true)
+        pieces.append(position)
         for id in ColumnID.allCases {
             let column = columns[id.rawValue]
+            pieces.append(column.count)
             room.store(UInt32(column.count), at: id.rawValue * 4)
             (room + position).copyMemory(from: column.base, byteCount: column.count)
             position += column.count

@@ -20,12 +20,20 @@ struct Predictor {
     private(set) var siteCount = 0
     private let siteTable: UnsafeMutablePointer<UInt64>
     let cpus: UnsafeMutablePointer<CPUHistory>
+    /// RSP of the last event of each CPU from each context, four for each CPU.
+    let stackPointers: UnsafeMutablePointer<UInt64>
     private let open: UnsafeMutablePointer<OpenEvent>
     private let slots: UnsafeMutablePointer<Slot>
     /// Which pair of nodes, in which generation, each slot is of.
     private let slotTags: UnsafeMutablePointer<UInt64>
     private let byThree: UnsafeMutablePointer<UInt64>
     private let byOne: UnsafeMutablePointer<UInt64>
+    /// Which difference of cycles came with a difference of instructions at a slot, last: a tag and
+    /// the cycles.
+    private let pairs: UnsafeMutablePointer<Pair>
+    /// How far below the top of its CPU's stack the event was that a return ended, by the CPU's
+    /// last three nodes.
+    private let depths: UnsafeMutablePointer<UInt64>
     let pages: UnsafeMutablePointer<UInt64>
     let pageWords: Int
     /// Of this chunk, never 0: entries of another generation are void, so that a new chunk need
@@ -39,6 +47,14 @@ struct Predictor {
     private static let siteTableBits: UInt64 = 15
     private static let slotBits: UInt64 = 11
     private static let nodeBits: UInt64 = 12
+    private static let pairBits: UInt64 = 12
+
+    private struct Pair {
+        /// Generation, slot and the low bits of the instructions, so that few agree by chance; 0
+        /// for none.
+        var tag: UInt64
+        var cycles: UInt64
+    }
 
     init(sharedSize: Int) {
         pageWords = (sharedSize + 7) / 8
@@ -47,11 +63,15 @@ struct Predictor {
         sites = .allocate(capacity: Self.siteLimit + 1)
         siteTable = Self.zeroed(1 << Self.siteTableBits)
         cpus = .allocate(capacity: Self.cpuCount)
+        stackPointers = Self.zeroed(Self.cpuCount * 4)
         open = .allocate(capacity: Self.cpuCount * Self.openDepth)
         slots = .allocate(capacity: 1 << Self.slotBits)
         slotTags = Self.zeroed(1 << Self.slotBits)
         byThree = Self.zeroed(1 << Self.nodeBits)
         byOne = Self.zeroed(1 << Self.nodeBits)
+        depths = Self.zeroed(1 << Self.nodeBits)
+        pairs = .allocate(capacity: 1 << Self.pairBits)
+        pairs.initialize(repeating: Pair(tag: 0, cycles: 0), count: 1 << Self.pairBits)
         pages = Self.zeroed(max(1, Self.pageCount * pageWords))
         cpus.initialize(repeating: CPUHistory(), count: Self.cpuCount)
     }
@@ -65,11 +85,14 @@ struct Predictor {
         sites.deallocate()
         free(siteTable)
         cpus.deallocate()
+        free(stackPointers)
         open.deallocate()
         slots.deallocate()
         free(slotTags)
         free(byThree)
         free(byOne)
+        pairs.deallocate()
+        free(depths)
         free(pages)
     }
 
@@ -79,6 +102,7 @@ struct Predictor {
         siteCount = 0
         sites[0] = Site()
         cpus.update(repeating: CPUHistory(), count: Self.cpuCount)
+        stackPointers.update(repeating: 0, count: Self.cpuCount * 4)
         pages.update(repeating: 0, count: Self.pageCount * pageWords)
     }
 
@@ -124,7 +148,8 @@ struct Predictor {
 
     /// The node that followed when this CPU last had the same history; 0 for none.
     @inline(__always)
-    func predictedNode(_ cpu: CPUHistory) -> UInt32 {
+    func predictedNode(_ history: UnsafePointer<CPUHistory>) -> UInt32 {
+        let cpu = history.pointee
         let long = byThree[
             Int(Self.hash(cpu.last, cpu.second, cpu.third) &>> (64 &- Self.nodeBits))]
         if long &>> 32 == generation { return UInt32(truncatingIfNeeded: long) }
@@ -134,7 +159,8 @@ struct Predictor {
 
     /// Notes which node followed.
     @inline(__always)
-    func learn(_ node: UInt32, after cpu: CPUHistory) {
+    func learn(_ node: UInt32, after history: UnsafePointer<CPUHistory>) {
+        let cpu = history.pointee
         let entry = generation &<< 32 | UInt64(node)
         byThree[Int(Self.hash(cpu.last, cpu.second, cpu.third) &>> (64 &- Self.nodeBits))] = entry
         byOne[Int(Self.hash(cpu.last, 0, 0) &>> (64 &- Self.nodeBits))] = entry
@@ -175,43 +201,87 @@ struct Predictor {
         }
     }
 
+    // MARK: Counters
+
+    /// The cycles foretold for a difference of instructions that was not the slot's steady one:
+    /// those that came with it last, or the slot's steady ones and one more for each instruction
+    /// more. Notes the actual ones through `learn(cycles:)`.
+    @inline(__always)
+    func predictedCycles(_ slot: UnsafeMutablePointer<Slot>, _ instructions: UInt64) -> UInt64 {
+        let pair = pairs[pairPlace(slot, instructions)]
+        if pair.tag == pairTag(slot, instructions) { return pair.cycles }
+        return slot.pointee.cycle.value &+ instructions &- slot.pointee.instruction.value
+    }
+
+    /// Notes which cycles came with a difference of instructions.
+    @inline(__always)
+    func learn(
+        cycles: UInt64, with instructions: UInt64, _ slot: UnsafeMutablePointer<Slot>
+    ) {
+        pairs[pairPlace(slot, instructions)] = Pair(
+            tag: pairTag(slot, instructions), cycles: cycles)
+    }
+
+    @inline(__always)
+    private func pairPlace(_ slot: UnsafeMutablePointer<Slot>, _ instructions: UInt64) -> Int {
+        let mixed = UInt64(slot - slots) &* 0x85eb_ca6b &+ instructions
+        return Int((mixed &* 0x9e37_79b9_7f4a_7c15) &>> (64 &- Self.pairBits))
+    }
+
+    @inline(__always)
+    private func pairTag(_ slot: UnsafeMutablePointer<Slot>, _ instructions: UInt64) -> UInt64 {
+        generation &<< 32 | UInt64(slot - slots) &<< 20 | instructions & 0xf_ffff
+    }
+
     // MARK: Events whose return has not come
 
     /// Puts an event that a return may end on its CPU's stack.
     @inline(__always)
-    func push(_ sequence: UInt64, site: Int, cpu: Int, before: CPUHistory) {
+    func push(_ sequence: UInt64, site: Int, cpu: Int) {
         let stack = open + cpu &* Self.openDepth
-        var depth = Int(cpus[cpu].depth)
+        let before = cpus + cpu
+        var depth = Int(before.pointee.depth)
         if depth == Self.openDepth {
             stack.update(from: stack + 1, count: Self.openDepth - 1)
             depth &-= 1
         }
         stack[depth] = OpenEvent(
-            sequence: sequence, site: UInt32(site), last: before.last, second: before.second,
-            third: before.third)
-        cpus[cpu].depth = UInt32(depth &+ 1)
+            sequence: sequence, site: UInt32(truncatingIfNeeded: site),
+            last: before.pointee.last, second: before.pointee.second,
+            third: before.pointee.third)
+        before.pointee.depth = UInt32(truncatingIfNeeded: depth &+ 1)
     }
 
-    /// The event that the next return of this CPU most likely ends.
+    /// The event that the next return of this CPU most likely ends, nil for none: the one as far
+    /// below the top as the last time that the CPU had the same history.
     @inline(__always)
-    func top(cpu: Int) -> UInt64? {
-        let depth = Int(cpus[cpu].depth)
-        return depth > 0 ? open[cpu &* Self.openDepth &+ depth &- 1].sequence : nil
+    func predictedEntry(cpu: Int) -> UInt64? {
+        let history = cpus + cpu
+        let place = Self.hash(
+            history.pointee.last, history.pointee.second, history.pointee.third)
+        let known = depths[Int(place &>> (64 &- Self.nodeBits))]
+        let below = known &>> 32 == generation ? Int(known & 0xffff_ffff) : 0
+        let index = Int(history.pointee.depth) &- 1 &- below
+        return index >= 0 ? open[cpu &* Self.openDepth &+ index].sequence : nil
     }
 
     /// Takes out the event with this sequence number; nil if it is not on the stack.
     @inline(__always)
     func take(_ sequence: UInt64, cpu: Int) -> OpenEvent? {
         let stack = open + cpu &* Self.openDepth
-        let depth = Int(cpus[cpu].depth)
+        let history = cpus + cpu
+        let depth = Int(history.pointee.depth)
         var i = depth &- 1
         while i >= 0 {
             if stack[i].sequence == sequence {
                 let event = stack[i]
-                if i < depth &- 1 {
-                    (stack + i).update(from: stack + i + 1, count: depth &- 1 &- i)
-                }
-                cpus[cpu].depth = UInt32(depth &- 1)
+                let below = depth &- 1 &- i
+                if below > 0 { (stack + i).update(from: stack + i + 1, count: below) }
+                history.pointee.depth = UInt32(truncatingIfNeeded: depth &- 1)
+                let place = Self.hash(
+                    history.pointee.last, history.pointee.second, history.pointee.third)
+                depths[Int(place &>> (64 &- Self.nodeBits))] =
+                    generation &<< 32 | UInt64(below)
                 return event
             }
             i &-= 1
@@ -277,7 +347,10 @@ struct CPUHistory {
     var third: UInt32 = 0
     /// Open events.
     var depth: UInt32 = 0
+    /// Of its last return.
+    var result: UInt64 = 0
 
+    /// Makes a node the latest.
     @inline(__always)
     mutating func shift(_ node: UInt32) {
         third = second
@@ -307,11 +380,35 @@ struct Slot {
     var error: UInt32 = 0
     /// Of a return.
     var result = Striding()
-    /// Arguments 0...5, CR2, RSP: as `Striding`, side by side.
+    /// Whether the result is foretold to be that of the CPU's return before.
+    var resultRepeats = false
+    /// Arguments 0...5, CR2, and RSP as its difference from the CPU's last from the same context:
+    /// as `Striding`, side by side.
     var lanes = SIMD8<UInt64>()
     var strides = SIMD8<UInt64>()
     var candidates = SIMD8<UInt64>()
     var shared = SharedPrediction()
+}
+
+extension Slot {
+    /// The result foretold for a return, given the one before on the same CPU.
+    @inline(__always)
+    func predictedResult(_ before: UInt64) -> UInt64 {
+        resultRepeats ? before : result.predicted
+    }
+
+    /// Notes the actual result.
+    @inline(__always)
+    mutating func learn(result actual: UInt64, before: UInt64) {
+        if actual != predictedResult(before) {
+            resultRepeats = actual == before
+            result.missed(actual)
+        } else if actual == result.predicted {
+            result.last = actual
+        } else {
+            result.missed(actual)
+        }
+    }
 }
 
 /// A figure foretold to stay as it is.

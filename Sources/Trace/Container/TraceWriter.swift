@@ -22,14 +22,20 @@ public final class TraceWriter {
     private let options: TraceWriterOptions
     private var index: [IndexEntry] = []
     private var raw = [UInt8]()
+    private var pieces: [Int] = []
     private var block = [UInt8]()
     private var consoleBytes: [UInt8] = []
     private var consoleCPU: UInt8 = 0
     private var consoleCycle: UInt64 = 0
     private var failure: TraceError?
-    /// Whether `failure` is set or console bytes wait. Apart, so that an event costs no exclusivity
-    /// checks.
-    private let held: UnsafeMutablePointer<Bool>
+    /// What an event looks at. Apart, so that it costs no exclusivity checks.
+    private struct Hot {
+        /// Whether `failure` is set or console bytes wait.
+        var held = false
+        /// Bytes written so far.
+        var byteCount: UInt64 = 0
+    }
+    private let hot: UnsafeMutablePointer<Hot>
 
     /// Sequence number that the next event must have.
     public var nextSequence: UInt64 { encoder.pointee.nextSequence }
@@ -66,8 +72,8 @@ public final class TraceWriter {
         encoder.initialize(
             to: ChunkEncoder(
                 sharedSize: options.sharedSize, eventLimit: options.eventsPerChunk))
-        held = .allocate(capacity: 1)
-        held.initialize(to: false)
+        hot = .allocate(capacity: 1)
+        hot.initialize(to: Hot())
         consoleBytes.reserveCapacity(Chunk.consoleLimit)
         try put(FileHeader.bytes())
         try putBlock(BlockType.metadata, metadata.payload())
@@ -78,13 +84,13 @@ public final class TraceWriter {
         try? sink.close()
         encoder.pointee.deallocate()
         encoder.deallocate()
-        held.deallocate()
+        hot.deallocate()
     }
 
     /// What was written, of a writer to memory.
     public var bytes: [UInt8] { sink.memory }
     /// Bytes written so far, all blocks together.
-    public var byteCount: UInt64 { sink.count }
+    public var byteCount: UInt64 { hot.pointee.byteCount }
 
     // MARK: Records
 
@@ -92,8 +98,15 @@ public final class TraceWriter {
     public func append(image: TraceImage, contents: [UInt8]) throws(TraceError) {
         precondition(nextSequence == 0 && image.size == contents.count)
         try check()
-        try putFrame(
-            BlockType.image, header: image.header(), contents, level: Format.imageLevel)
+        addToIndex(BlockType.image)
+        var failed: TraceError?
+        contents.withUnsafeBytes { bytes in
+            do throws(TraceError) {
+                try putFrame(
+                    BlockType.image, header: image.header(), bytes, level: Format.imageLevel)
+            } catch { failed = error }
+        }
+        if let failed { throw failed }
     }
 
     /// Adds an event. `sharedPage` are the `sharedSize` bytes of its VCPU's shared page as they are
@@ -129,7 +142,7 @@ public final class TraceWriter {
             consoleCycle = cycle
         }
         consoleBytes.append(byte)
-        held.pointee = true
+        hot.pointee.held = true
     }
 
     /// Adds an input; at most 64 KiB of bytes.
@@ -187,7 +200,7 @@ public final class TraceWriter {
         end.append(UInt64(0))
         try putBlock(BlockType.end, end.bytes, indexed: false)
         failure = .closed
-        held.pointee = true
+        hot.pointee.held = true
         try sink.close()
     }
 
@@ -195,7 +208,7 @@ public final class TraceWriter {
 
     @inline(__always)
     private func prepare() throws(TraceError) {
-        if held.pointee { try slowPrepare() }
+        if hot.pointee.held { try slowPrepare() }
         if encoder.pointee.isFull { try writeChunk() }
     }
 
@@ -216,13 +229,15 @@ public final class TraceWriter {
             encoder.pointee.add(console: $0, cpu: consoleCPU, cycle: consoleCycle)
         }
         consoleBytes.removeAll(keepingCapacity: true)
-        held.pointee = false
+        hot.pointee.held = false
     }
 
     private func writeChunk() throws(TraceError) {
         let bound = encoder.pointee.maximumRawSize
         if raw.count < bound { raw = [UInt8](repeating: 0, count: bound) }
-        let size = raw.withUnsafeMutableBytes { encoder.pointee.finish(into: $0.baseAddress!) }
+        let size = raw.withUnsafeMutableBytes {
+            encoder.pointee.finish(into: $0.baseAddress!, pieces: &pieces)
+        }
         let header = ChunkHeader(
             firstSequence: encoder.pointee.firstSequence, events: UInt32(encoder.pointee.events),
             records: UInt32(encoder.pointee.records), cycle: encoder.pointee.firstCycle,
@@ -241,8 +256,8 @@ public final class TraceWriter {
             do throws(TraceError) {
                 let contents = UnsafeRawBufferPointer(rebasing: bytes[..<size])
                 try putFrame(
-                    BlockType.chunk, header: fixed, contents, level: Format.chunkLevel,
-                    indexed: false)
+                    BlockType.chunk, header: fixed, contents, pieces: pieces,
+                    level: Format.chunkLevel)
             } catch { failed = error }
         }
         if let failed { throw failed }
@@ -251,38 +266,31 @@ public final class TraceWriter {
 
     // MARK: Blocks
 
-    /// Writes a block whose payload is `header` and then `contents` as one zstd frame.
+    /// Writes a block whose payload is `header` and then `contents` as one zstd frame; with
+    /// `pieces`, each of that many bytes has blocks of its own in the frame.
     private func putFrame(
-        _ type: UInt32, header: [UInt8], _ contents: UnsafeRawBufferPointer, level: Int32,
-        indexed: Bool = false
+        _ type: UInt32, header: [UInt8], _ contents: UnsafeRawBufferPointer,
+        pieces: [Int]? = nil, level: Int32
     ) throws(TraceError) {
-        if indexed { addToIndex(type) }
         let start = Format.blockHeaderSize + header.count
-        let room = start + Compressor.bound(contents.count) + Format.alignment
+        let bound = Compressor.bound(contents.count, pieces: pieces?.count ?? 0)
+        let room = start + bound + Format.alignment
         if block.count < room { block = [UInt8](repeating: 0, count: room) }
         let total = block.withUnsafeMutableBytes { bytes -> Int in
             bytes.baseAddress!.advanced(by: Format.blockHeaderSize).copyMemory(
                 from: header, byteCount: header.count)
-            let frame = compressor.compress(
-                contents, level: level,
-                into: UnsafeMutableRawBufferPointer(rebasing: bytes[start...]))
+            let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
+            var frame = 0
+            if let pieces, let source = contents.baseAddress {
+                frame = compressor.compress(source, pieces: pieces, level: level, into: rest)
+            } else {
+                frame = compressor.compress(contents, level: level, into: rest)
+            }
             return Self.seal(bytes, type, length: header.count + frame)
         }
         try putPrepared(total)
         // A checkpoint's buffer is not kept for the run's length.
         if block.count > 16 << 20 { block = [] }
-    }
-
-    private func putFrame(
-        _ type: UInt32, header: [UInt8], _ contents: [UInt8], level: Int32
-    ) throws(TraceError) {
-        var failed: TraceError?
-        contents.withUnsafeBytes { bytes in
-            do throws(TraceError) {
-                try putFrame(type, header: header, bytes, level: level, indexed: true)
-            } catch { failed = error }
-        }
-        if let failed { throw failed }
     }
 
     /// Writes a block with this payload as it is.
@@ -329,6 +337,7 @@ public final class TraceWriter {
             } catch { failed = error }
         }
         if let failed { try fail(failed) }
+        hot.pointee.byteCount = sink.count
     }
 
     private func put(_ bytes: [UInt8]) throws(TraceError) {
@@ -337,11 +346,12 @@ public final class TraceWriter {
             do throws(TraceError) { try sink.write(bytes) } catch { failed = error }
         }
         if let failed { try fail(failed) }
+        hot.pointee.byteCount = sink.count
     }
 
     private func fail(_ error: TraceError) throws(TraceError) {
         failure = error
-        held.pointee = true
+        hot.pointee.held = true
         sink.cutToLastWholeWrite()
         throw error
     }

@@ -16,6 +16,35 @@ final class Compressor {
 
     static func bound(_ count: Int) -> Int { ZSTD_compressBound(count) }
 
+    /// Compresses pieces that lie one after the other at `source` into one frame, each piece into
+    /// Compresses pieces that lie one after the other at `source` into one frame, each piece into
+    /// least `bound(total, pieces: pieces.count)` bytes.
+    func compress(
+        _ source: UnsafeRawPointer, pieces: [Int], level: Int32,
+        into room: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
+        ZSTD_CCtx_setPledgedSrcSize(context, UInt64(pieces.reduce(0, +)))
+        var output = ZSTD_outBuffer(dst: room.baseAddress, size: room.count, pos: 0)
+        var position = 0
+        for (number, piece) in pieces.enumerated() {
+            let last = number == pieces.count - 1
+            if piece == 0 && !last { continue }
+            var input = ZSTD_inBuffer(src: source + position, size: piece, pos: 0)
+            let left = ZSTD_compressStream2(
+                context, &output, &input, last ? ZSTD_e_end : ZSTD_e_flush)
+            // With room for the bound everything is taken and given in one call.
+            precondition(left == 0 && input.pos == piece, "zstd could not compress")
+            position += piece
+        }
+        return output.pos
+    }
+
+    /// Room for `count` bytes in so many pieces: each may end in a block of its own.
+    static func bound(_ count: Int, pieces: Int) -> Int {
+        ZSTD_compressBound(count) + 16 * pieces
+    }
+
     /// Compresses into `room` (at least `bound(source.count)` bytes); gives the frame's size.
     func compress(
         _ source: UnsafeRawBufferPointer, level: Int32, into room: UnsafeMutableRawBufferPointer
