@@ -256,8 +256,8 @@ public final class TraceWriter {
             do throws(TraceError) {
                 let contents = UnsafeRawBufferPointer(rebasing: bytes[..<size])
                 try putFrame(
-                    BlockType.chunk, header: fixed, contents, pieces: pieces,
-                    level: Format.chunkLevel)
+                    BlockType.chunk, header: fixed, contents,
+                    pieces: size >= Format.piecesFrom ? pieces : nil, level: Format.chunkLevel)
             } catch { failed = error }
         }
         if let failed { throw failed }

@@ -39,6 +39,8 @@ public enum Format {
 
     /// zstd levels: constants, as the bytes of a file must depend on its content only.
     static let chunkLevel: Int32 = 3
+    /// From this size on, a chunk's columns are packed apart; below, the overhead is dearer.
+    static let piecesFrom = 32 << 10
     static let checkpointLevel: Int32 = 1
     static let imageLevel: Int32 = 9
 }
