@@ -156,8 +156,8 @@ enum fault_outcome user_space_fault(struct user_space *space, u64 address, enum 
     }
     enum fault_outcome outcome = FAULT_FIXED;
     if ((*entry & PTE_PRESENT) == 0) {
+        /* The host remembers nothing of absent pages: it need not be told that this one is not. */
         outcome = fill(&region, entry, page, write);
-        hypercall(HYPERCALL_SET_PTE, space->root, page, 0);
     } else {
         if (write && (*entry & PTE_WRITE) == 0) {
             outcome = end_sharing(&region, entry);
