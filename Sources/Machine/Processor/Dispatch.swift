@@ -117,7 +117,8 @@ extension CPU {
             try executeCacheLineFlush(i)
         case .ud0, .ud1, .ud2:
             throw .undefinedOpcode
-        case .rsm, .vmcall, .vmmcall, .stac, .clac, .rdrand, .rdseed, .invpcid, .xgetbv, .xsetbv,
+        case .monitor, .mwait, .rsm, .vmcall, .vmmcall, .stac, .clac, .rdrand, .rdseed, .invpcid,
+            .xgetbv, .xsetbv,
             .xsave, .xsavec, .xsaveopt, .xsaves, .xrstor, .xrstors:
             // Undefined outside SMM, or on a processor whose CPUID does not promise them.
             throw .undefinedOpcode
@@ -363,7 +364,7 @@ extension CPU {
             .fldln2, .fldpi, .fldz, .fmul, .fmulp, .fnsave, .fnstenv, .fpatan, .fprem, .fprem1,
             .fptan, .frndint, .frstor, .fscale, .fsin, .fsincos, .fsqrt, .fst, .fstp, .fsub,
             .fsubp, .fsubr, .fsubrp, .ftst, .fucom, .fucomi, .fucomip, .fucomp, .fucompp, .fxam,
-            .fxch, .fxtract, .fyl2x, .fyl2xp1, .monitor, .mwait, .pcmpestri, .pcmpestrm,
+            .fxch, .fxtract, .fyl2x, .fyl2xp1, .pcmpestri, .pcmpestrm,
             .pcmpistri, .pcmpistrm, .rcpps, .rcpss, .rsqrtps, .rsqrtss:
             throw .notExecutable
         }
