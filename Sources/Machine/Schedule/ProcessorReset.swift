@@ -13,8 +13,9 @@ extension CPU {
         return segment
     }
 
-    /// The processor state after reset or INIT (table 9-1): what both of them set, but for EDX, which
-    /// names the processor. Vector state, MSRs that only reset touches, and the counters stay.
+    /// The processor state after reset or INIT (table 9-1): what both of them set, but for EDX,
+    /// which names the processor. Vector state, MSRs that only reset touches, and the counters
+    /// stay.
     func resetProcessor() {
         for n in 0..<17 { registers[n] = 0 }
         pointee.rip = 0xFFF0

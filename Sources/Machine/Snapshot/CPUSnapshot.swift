@@ -91,8 +91,9 @@ extension CPU {
 
     // MARK: Translations
 
-    /// Entries of the current generation, and global pages'. Write tags are not saved: whether one is withheld follows
-    /// from the dirty map and the decoded code, and the slow path grants it again without a walk.
+    /// Entries of the current generation, and global pages'. Write tags are not saved: whether one
+    /// is withheld follows from the dirty map and the decoded code, and the slow path grants it
+    /// again without a walk.
     private func transferTranslations(_ stream: inout StateStream) throws(MachineError) {
         try stream.field(&pointee.tlbContext)
         let generation = pointee.tlbContext >> 1

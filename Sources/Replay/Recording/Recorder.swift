@@ -108,10 +108,10 @@ public final class Recorder: PathSink, InputSource {
     /// Performs the timed injections whose moment has come; true if there was one.
     private func injectDue() throws(ReplayError) -> Bool {
         let due = timedInjections.filter {
-            let cpu = machine.cpu($0.cpu).pointee
             switch $0.moment {
-            case .cycle(let cycle): return cpu.cycles >= cycle
-            case .instruction(let count): return cpu.instructions >= count
+            case .cycle(let cycle): return machine.now(cpu: $0.cpu) >= cycle
+            case .instruction(let count):
+                return machine.cpu($0.cpu).pointee.instructions >= count
             case .event: return false
             }
         }
@@ -127,10 +127,10 @@ public final class Recorder: PathSink, InputSource {
     private func inject(_ injection: Injection) {
         machine.schedule(
             injection.stimulus, cpu: injection.cpu,
-            at: .cycle(machine.cpu(injection.cpu).pointee.cycles))
+            at: .cycle(machine.now(cpu: injection.cpu)))
         var input = Input()
         input.cpu = UInt8(injection.cpu)
-        input.cycle = machine.cpu(injection.cpu).pointee.cycles
+        input.cycle = machine.now(cpu: injection.cpu)
         input.instruction = machine.cpu(injection.cpu).pointee.instructions
         switch injection.stimulus {
         case .interrupt(let vector):
