@@ -41,9 +41,14 @@ struct BlockCache {
     var noLink: LinkPointer
     /// Times that everything was forgotten.
     var flushes: Int
+    /// Executable memory for native loops, once it was asked for and granted.
+    var native: UnsafeMutablePointer<UInt8>?
+    var nativeUsed = 0
+    var nativeTried = false
 
     static let hashSize = 1 << 15
     static let arenaSize = 24 << 20
+    static let nativeSize = 1 << 20
     static let instructionCapacity = arenaSize / 32
     static let blockRoom = Block.headerSize + (Block.capacity + 1) * 32
 }
@@ -77,7 +82,7 @@ extension UnsafeMutablePointer<BlockCache> {
                 to: Block(
                     key: 0, lastStart: 0, lastPosition: 0, cycles: 0, count: 0, taken: unlinkable,
                     following: unlinkable, instructions: cache.pointee.instructions,
-                    hashNext: nil, pageNext: nil, length: 0))
+                    hashNext: nil, pageNext: nil, length: 0, native: nil))
             block.operations.initialize(to: Operation(kind: .stale))
         }
         link.initialize(to: unlinkable)
@@ -91,6 +96,7 @@ extension UnsafeMutablePointer<BlockCache> {
         unmap(pointee.pages, pointee.pageCount)
         munmap(pointee.arena, BlockCache.arenaSize)
         unmap(pointee.instructions, BlockCache.instructionCapacity)
+        destroyNative()
         pointee.cpus.deallocate()
         UnsafeMutableRawPointer(pointee.unlinked).deallocate()
         deallocate()
@@ -197,6 +203,7 @@ extension UnsafeMutablePointer<BlockCache> {
         }
         pointee.arenaUsed = 0
         pointee.instructionsUsed = 0
+        pointee.nativeUsed = 0
         pointee.flushes &+= 1
     }
 

@@ -675,11 +675,17 @@ extension UnsafeMutablePointer<CPUState> {
                     }
                     guard enter(cache, link, &block, &op) else { break run }
                     continue
+                case .native:
+                    let end = runNative(op, block)
+                    flags = LazyFlags(end.flags)
+                    link = end.taken ? block.takenLink : block.followingLink
+                    guard hop(link, &block, &op) else { break run }
+                    continue
                 case .step:
                     break run
                 case .single, .singleLast, .spare0, .spare1, .spare2, .spare3, .spare4, .spare5,
                     .spare6, .spare7, .spare8, .spare9, .spare10, .spare11, .spare12, .spare13,
-                    .spare14, .spare15, .spare16, .spare17, .spare18, .spare19:
+                    .spare14, .spare15, .spare16, .spare17, .spare18:
                     break slow
                 }
                 op += 1

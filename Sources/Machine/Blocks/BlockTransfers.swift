@@ -43,6 +43,14 @@ extension UnsafeMutablePointer<CPUState> {
         _ link: LinkPointer, _ block: inout BlockPointer, _ op: inout OperationPointer
     ) -> Bool {
         account(block)
+        return hop(link, &block, &op)
+    }
+
+    /// The same when the block has been accounted for.
+    @inline(__always)
+    func hop(
+        _ link: LinkPointer, _ block: inout BlockPointer, _ op: inout OperationPointer
+    ) -> Bool {
         let next = link.pointee
         guard canRun(next) else { return false }
         block = next

@@ -112,6 +112,8 @@ struct Block {
     var pageNext: BlockPointer?
     /// Bytes of code covered.
     var length: UInt64
+    /// Host code of the whole block, if it is a native loop.
+    var native: UnsafeMutableRawPointer?
 
     static let headerSize = 96
     /// Most instructions in a block.

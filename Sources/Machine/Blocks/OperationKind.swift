@@ -61,7 +61,9 @@ enum OperationKind: UInt8 {
     case jmp, jmpR, jmpM, call, callR, callM, ret, retI
     /// Nothing.
     case nop
+    /// A native loop: the whole block.
+    case native
     /// Not used.
     case spare0, spare1, spare2, spare3, spare4, spare5, spare6, spare7, spare8, spare9, spare10,
-        spare11, spare12, spare13, spare14, spare15, spare16, spare17, spare18, spare19
+        spare11, spare12, spare13, spare14, spare15, spare16, spare17, spare18
 }

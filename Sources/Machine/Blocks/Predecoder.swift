@@ -90,7 +90,8 @@ struct Predecoder {
                 key: key, lastStart: lastStart, lastPosition: UInt64(Swift.max(count, 1) &- 1),
                 cycles: cycles, count: UInt64(count), taken: stub(taken),
                 following: stub(UInt64(length)), instructions: instructions, hashNext: nil,
-                pageNext: nil, length: UInt64(covered)))
+                pageNext: nil, length: UInt64(covered), native: nil))
+        if codeSize == .bits64 { cache.translateLoop(block) }
         cache.insert(block, operations: operations, count: count, shared: shared.pointee)
     }
 

@@ -24,8 +24,8 @@ struct SplitMix {
 
 /// A small 64-bit world for one vCPU: page tables, GDT, TSS, IDT and handlers in the low pages,
 /// four pages of code, four of data, and linear aliases of them with fewer rights. Every handler
-/// sends the program on at an address that depends on how many faults came before, so that random code
-/// never stops.
+/// sends the program on at an address that depends on how many faults came before, so that random
+/// code never stops.
 final class BlockRig {
     let machine: Machine
     let cpu: CPU
