@@ -105,7 +105,7 @@ import X86
             if b.cpu.blockCache.pointee.nativeUsed > 0 { native += 1 }
         }
         #if arch(x86_64) && os(Linux)
-            #expect(native > 500, "only \(native) loops ran in host code")
+            #expect(native > 400, "only \(native) loops ran in host code")
         #endif
     }
 
