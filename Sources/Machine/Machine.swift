@@ -10,11 +10,11 @@ public final class Machine {
 
     public let configuration: MachineConfiguration
     /// Who watches. The caller keeps it alive while it is set.
-    public unowned var observer: (any MachineObserver)? {
+    public unowned(unsafe) var observer: (any MachineObserver)? {
         didSet { shared.pointee.observed = observer != nil }
     }
     /// Where console input comes from. The caller keeps it alive while it is set.
-    public unowned var inputs: (any InputSource)?
+    public unowned(unsafe) var inputs: (any InputSource)?
 
     let memory: PhysicalMemory
     let shared: UnsafeMutablePointer<SharedState>

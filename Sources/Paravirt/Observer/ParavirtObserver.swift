@@ -14,7 +14,8 @@ import X86
 /// - `digest` chains over all events of all CPUs;
 /// - a return is reported after its event, at most once for each.
 public final class ParavirtObserver: MachineObserver {
-    private let layout: ParavirtLayout?
+    /// Behind a pointer: it is read at every event, and large.
+    private let layout: UnsafeMutablePointer<ParavirtLayout>?
     private let level: ObservationLevel
     private unowned(unsafe) let sink: any PathSink
     private var open = OpenPaths()
@@ -36,7 +37,13 @@ public final class ParavirtObserver: MachineObserver {
     public init(
         layout: ParavirtLayout?, level: ObservationLevel, cpuCount: Int, sink: any PathSink
     ) {
-        self.layout = layout
+        if let layout {
+            let place = UnsafeMutablePointer<ParavirtLayout>.allocate(capacity: 1)
+            place.initialize(to: layout)
+            self.layout = place
+        } else {
+            self.layout = nil
+        }
         self.level = level
         self.sink = sink
         self.cpuCount = cpuCount
@@ -46,6 +53,7 @@ public final class ParavirtObserver: MachineObserver {
 
     deinit {
         open.deallocate()
+        layout?.deallocate()
         cpus.deallocate()
     }
 
@@ -83,19 +91,20 @@ public final class ParavirtObserver: MachineObserver {
     private func refreshVCPU(_ cpu: CPU, _ machine: Machine) {
         guard let layout else { return }
         let index = Int(cpu.pointee.index)
-        let pda = layout.pdaPhysical &+ UInt64(index) &* layout.pdaStride
-        let pointer = PhysicalView(cpu).word(pda &+ layout.pdaVCPU)
+        let pda = layout.pointee.pdaPhysical &+ UInt64(index) &* layout.pointee.pdaStride
+        let pointer = PhysicalView(cpu).word(pda &+ layout.pointee.pdaVCPU)
         if pointer != cpus[index].vcpu { switchGuest(pointer, layout, cpu, machine) }
     }
 
     private func switchGuest(
-        _ pointer: UInt64, _ layout: ParavirtLayout, _ cpu: CPU, _ machine: Machine
+        _ pointer: UInt64, _ layout: UnsafeMutablePointer<ParavirtLayout>, _ cpu: CPU,
+        _ machine: Machine
     ) {
         let index = Int(cpu.pointee.index)
         var id: UInt32 = 0
         if pointer != 0 {
             let view = PhysicalView(cpu)
-            id = view.halfWord(physical(pointer, layout) &+ layout.vcpuID)
+            id = view.halfWord(physical(pointer, layout) &+ layout.pointee.vcpuID)
             guard id < Self.vcpuLimit else { return }
         }
         let wasRunning = cpus[index].vcpu != 0
@@ -112,8 +121,11 @@ public final class ParavirtObserver: MachineObserver {
 
     /// The physical address behind one of the host's own virtual addresses.
     @inline(__always)
-    private func physical(_ pointer: UInt64, _ layout: ParavirtLayout) -> UInt64 {
-        pointer >= layout.textMap ? pointer &- layout.textMap : pointer &- layout.directMap
+    private func physical(_ pointer: UInt64, _ layout: UnsafeMutablePointer<ParavirtLayout>)
+        -> UInt64
+    {
+        pointer >= layout.pointee.textMap
+            ? pointer &- layout.pointee.textMap : pointer &- layout.pointee.directMap
     }
 
     /// Context of code at this privilege level, now.
@@ -124,7 +136,7 @@ public final class ParavirtObserver: MachineObserver {
         let pointer = cpus[Int(cpu.pointee.index)].vcpu
         if pointer == 0 { return .hostUser }
         let mode = PhysicalView(cpu).halfWord(
-            physical(pointer, layout) &+ layout.vcpuKernelMode)
+            physical(pointer, layout) &+ layout.pointee.vcpuKernelMode)
         return mode != 0 ? .guestKernel : .guestUser
     }
 
@@ -137,8 +149,8 @@ public final class ParavirtObserver: MachineObserver {
         let index = Int(cpu.pointee.index)
         if event.pointee.oldCPL == 3, let layout, cpus[index].vcpu != 0 {
             let view = PhysicalView(cpu)
-            let shared = view.word(physical(cpus[index].vcpu, layout) &+ layout.vcpuShared)
-            if view.halfWord(physical(shared, layout) &+ layout.sharedFlag) != 0 {
+            let shared = view.word(physical(cpus[index].vcpu, layout) &+ layout.pointee.vcpuShared)
+            if view.halfWord(physical(shared, layout) &+ layout.pointee.sharedFlag) != 0 {
                 kind = .hypercall
             }
         }
@@ -232,8 +244,8 @@ public final class ParavirtObserver: MachineObserver {
         if let layout, cpus[index].vcpu != 0 {
             event.vcpu = UInt16(cpus[index].vcpuID) + 1
             let view = PhysicalView(cpu)
-            let shared = view.word(physical(cpus[index].vcpu, layout) &+ layout.vcpuShared)
-            sharedPage = view.bytes(physical(shared, layout), layout.sharedSize)
+            let shared = view.word(physical(cpus[index].vcpu, layout) &+ layout.pointee.vcpuShared)
+            sharedPage = view.bytes(physical(shared, layout), layout.pointee.sharedSize)
         }
         digest = RegisterDigest.chained(digest, cpu)
         event.digest = digest

@@ -28,7 +28,7 @@ public struct RecordingOptions {
 /// the same state as one with.
 public final class Recorder: PathSink, InputSource {
     public let machine: Machine
-    public private(set) var history = RecentHistory()
+    public let history = RunHistory()
 
     private let options: RecordingOptions
     private let limits: RunLimits
@@ -36,10 +36,11 @@ public final class Recorder: PathSink, InputSource {
     private let writer: TraceWriter?
     private var observer: ParavirtObserver?
     private let plainObserver: PlainObserver
-    private var counts = EventCounts()
     private var eventInjections: [Injection]
     private var timedInjections: [Injection]
     private var hasCheckpoint = false
+    /// Sequence number of the next event at which limits and injections are looked at.
+    private var nextCheck: UInt64 = 0
     private var limitReached: String?
     private var failure: ReplayError?
 
@@ -68,6 +69,7 @@ public final class Recorder: PathSink, InputSource {
                 layout: layout, level: configuration.level, cpuCount: machine.cpuCount,
                 sink: self)
         }
+        planCheck(after: nil)
         machine.observer = observer ?? plainObserver
         machine.inputs = self
     }
@@ -171,7 +173,7 @@ public final class Recorder: PathSink, InputSource {
     private func finish(_ stop: StopReason) throws(ReplayError) -> RunSummary {
         let summary = RunSummary(
             end: RunEnd(stop, layout: layout, limit: limitReached, machine: machine),
-            eventsByKind: counts.byKind, instructions: machine.instructions,
+            eventsByKind: history.countsByKind, instructions: machine.instructions,
             cycles: machine.cycles, digest: machine.digest(),
             eventDigest: observer?.currentDigest ?? 0,
             cpuInstructions: (0..<machine.cpuCount).map {
@@ -196,11 +198,14 @@ public final class Recorder: PathSink, InputSource {
         guard let writer, failure == nil else { return }
         do {
             try body(writer)
-            if writer.byteCount >= options.limits.bytes { reach("the limit of bytes") }
         } catch {
-            failure = .trace(error)
-            machine.requestStop()
+            fail(error)
         }
+    }
+
+    private func fail(_ error: TraceError) {
+        failure = .trace(error)
+        machine.requestStop()
     }
 
     private func reach(_ limit: String) {
@@ -214,19 +219,34 @@ public final class Recorder: PathSink, InputSource {
         _ event: UnsafePointer<Event>, sharedPage: UnsafeRawPointer?, machine: Machine
     ) {
         let sequence = event.pointee.sequence
-        counts.count(event.pointee.kind)
         history.add(event)
         if let writer, failure == nil {
             do {
                 try writer.append(event: event, sharedPage: sharedPage)
-                if writer.byteCount >= options.limits.bytes { reach("the limit of bytes") }
             } catch {
-                failure = .trace(error)
-                machine.requestStop()
+                fail(error)
             }
         }
+        if sequence >= nextCheck { check(sequence) }
+    }
+
+    /// What need not be looked at for every event.
+    private func check(_ sequence: UInt64) {
         if sequence &+ 1 >= options.limits.events { reach("the limit of events") }
+        if let writer, writer.byteCount >= options.limits.bytes { reach("the limit of bytes") }
         if !eventInjections.isEmpty { injectAtEvent(sequence) }
+        planCheck(after: sequence)
+    }
+
+    /// Sets the next event to look at: every thousandth, the last by the limit, the next injection.
+    private func planCheck(after sequence: UInt64?) {
+        let next = sequence.map { $0 &+ 1 } ?? 0
+        nextCheck = min(next | 1023, max(next, options.limits.events &- 1))
+        for injection in eventInjections {
+            if case .event(let number) = injection.moment, number >= next {
+                nextCheck = min(nextCheck, number)
+            }
+        }
     }
 
     private func injectAtEvent(_ sequence: UInt64) {
@@ -237,7 +257,12 @@ public final class Recorder: PathSink, InputSource {
     }
 
     public func returned(_ back: EventReturn, machine: Machine) {
-        write { writer throws(TraceError) in try writer.append(return: back) }
+        guard let writer, failure == nil else { return }
+        do {
+            try writer.append(return: back)
+        } catch {
+            fail(error)
+        }
     }
 
     public func printed(_ byte: UInt8, cpu: UInt8, cycle: UInt64, machine: Machine) {

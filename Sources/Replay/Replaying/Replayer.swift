@@ -20,7 +20,7 @@ public struct ReplayResult: Equatable, Sendable {
 /// machine asks again.
 public final class Replayer: PathSink, InputSource {
     public let machine: Machine
-    public private(set) var history = RecentHistory()
+    public let history = RunHistory()
 
     private let reader: TraceReader
     private let cursor: TraceCursor
@@ -31,7 +31,6 @@ public final class Replayer: PathSink, InputSource {
     private let stopsWithRecords: Bool
     private var observer: ParavirtObserver?
     private let consoleOutput: ((UInt8) -> Void)?
-    private var counts = EventCounts()
     /// What the cursor has read and nothing has taken yet.
     private var pending: RecordKind?
     /// Bytes of a pending console record that the machine has put out already.
@@ -72,7 +71,7 @@ public final class Replayer: PathSink, InputSource {
         if let failure { throw failure }
         let summary = RunSummary(
             end: RunEnd(stop, layout: layout, limit: nil, machine: machine),
-            eventsByKind: counts.byKind, instructions: machine.instructions,
+            eventsByKind: history.countsByKind, instructions: machine.instructions,
             cycles: machine.cycles, digest: machine.digest(),
             eventDigest: observer?.currentDigest ?? 0,
             cpuInstructions: (0..<machine.cpuCount).map {
@@ -163,7 +162,7 @@ public final class Replayer: PathSink, InputSource {
     private func diverge(_ kind: Divergence.Kind, _ fields: [Divergence.Field]) {
         guard found == nil, failure == nil else { return }
         found = Divergence(
-            kind: kind, agreeingEvents: counts.total, cycle: machine.cycles,
+            kind: kind, agreeingEvents: history.total, cycle: machine.cycles,
             fields: fields, before: history.lastEvents, instruction: nil)
         machine.requestStop()
     }
@@ -197,7 +196,6 @@ public final class Replayer: PathSink, InputSource {
                 sharedFields(sharedPage))
             return
         }
-        counts.count(event.pointee.kind)
         history.add(event)
         advance()
     }
