@@ -9,12 +9,17 @@ public final class Machine {
     public static let quantum: UInt64 = 1024
 
     public let configuration: MachineConfiguration
-    /// Who watches. The caller keeps it alive while it is set.
-    public unowned(unsafe) var observer: (any MachineObserver)? {
-        didSet { shared.pointee.observed = observer != nil }
+    /// Who watches. The machine keeps it alive: it must not itself keep the machine alive.
+    public var observer: (any MachineObserver)? {
+        didSet {
+            observerLink = observer.map { ObserverLink($0) }
+            shared.pointee.observer = observerLink.map { .passUnretained($0) }
+            shared.pointee.observesRegisters = observer?.observesRegisters ?? false
+        }
     }
-    /// Where console input comes from. The caller keeps it alive while it is set.
-    public unowned(unsafe) var inputs: (any InputSource)?
+    private var observerLink: ObserverLink?
+    /// Where console input comes from. The machine keeps it alive, too.
+    public var inputs: (any InputSource)?
 
     let memory: PhysicalMemory
     let shared: UnsafeMutablePointer<SharedState>

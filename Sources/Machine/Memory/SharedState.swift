@@ -16,8 +16,11 @@ public struct SharedState {
     public var machine: Unmanaged<Machine>
     /// The vendor's rules in force, where they differ.
     public var vendor: Vendor
-    /// Whether the machine has an observer: the one thing asked before an event is made.
-    public var observed: Bool = false
+    /// The observer, if there is one: the one thing asked before an event is made. Unretained; the
+    /// machine owns it.
+    var observer: Unmanaged<ObserverLink>?
+    /// Whether writes of system registers are events for it.
+    var observesRegisters = false
 }
 
 public enum PageFlag {

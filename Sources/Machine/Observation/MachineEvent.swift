@@ -59,8 +59,21 @@ public struct MachineEvent {
 
 /// Who watches a machine. An observer reads; it never changes machine state.
 public protocol MachineObserver: AnyObject {
+    /// Whether events of kind `systemRegister` are wanted; asked once, when it is attached.
+    var observesRegisters: Bool { get }
     /// Called at the boundary after each event, with the vCPU's state already that after it.
     func observe(_ event: UnsafePointer<MachineEvent>, cpu: CPU, machine: Machine)
     /// A byte left the serial port.
     func consoleOutput(_ byte: UInt8, cpu: CPU, machine: Machine)
+}
+
+extension MachineObserver {
+    public var observesRegisters: Bool { true }
+}
+
+/// Holds an observer so that an event reaches it without counting references.
+final class ObserverLink {
+    let observer: any MachineObserver
+
+    init(_ observer: any MachineObserver) { self.observer = observer }
 }

@@ -16,7 +16,7 @@ struct EventOrigin {
 /// the counters of the boundary. An instruction makes at most one event.
 extension CPU {
     @inline(__always)
-    var isObserved: Bool { pointee.shared.pointee.observed }
+    var isObserved: Bool { pointee.shared.pointee.observer != nil }
 
     /// The current place, to be taken before an event changes it.
     @inline(__always)
@@ -62,7 +62,7 @@ extension CPU {
     func notifyRegister(
         _ register: MachineEvent.SystemRegister, _ value: UInt64, address: UInt64 = 0
     ) {
-        if isObserved {
+        if pointee.shared.pointee.observesRegisters {
             recordTransfer(.systemRegister, origin(), register.rawValue, nil, address)
             pointee.event.value = value
         }
@@ -85,11 +85,14 @@ extension CPU {
         pointee.event.newRSP = pointee.rsp
         pointee.event.cycles = pointee.cycles
         pointee.event.instructions = pointee.instructions
+        guard let link = pointee.shared.pointee.observer else { return }
         // The observer reads the vCPU, and never the event through it.
         let event = UnsafeRawPointer(self).advanced(by: CPULayout.event)
             .assumingMemoryBound(to: MachineEvent.self)
         pointee.shared.pointee.machine._withUnsafeGuaranteedRef { machine in
-            machine.observer?.observe(event, cpu: self, machine: machine)
+            link._withUnsafeGuaranteedRef {
+                $0.observer.observe(event, cpu: self, machine: machine)
+            }
         }
     }
 

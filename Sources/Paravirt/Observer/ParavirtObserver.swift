@@ -17,7 +17,7 @@ public final class ParavirtObserver: MachineObserver {
     /// Behind a pointer: it is read at every event, and large.
     private let layout: UnsafeMutablePointer<ParavirtLayout>?
     private let level: ObservationLevel
-    private unowned(unsafe) let sink: any PathSink
+    private let sink: any PathSink
     private var open = OpenPaths()
     private var sequence: UInt64 = 0
     private var digest: UInt64 = 0
@@ -57,6 +57,8 @@ public final class ParavirtObserver: MachineObserver {
         cpus.deallocate()
     }
 
+    public var observesRegisters: Bool { level == .tables }
+
     /// Events seen so far.
     public var eventCount: UInt64 { sequence }
     /// The running digest after the last event.
@@ -73,8 +75,7 @@ public final class ParavirtObserver: MachineObserver {
         case .machineCheck: enter(event, cpu, machine, kind: .machineCheck)
         case .sysret, .interruptReturn: leave(event, cpu, machine)
         case .tripleFault: note(event, cpu, machine, kind: .tripleFault)
-        case .systemRegister:
-            if level == .tables { note(event, cpu, machine, kind: .systemRegister) }
+        case .systemRegister: note(event, cpu, machine, kind: .systemRegister)
         case .halt, .farTransfer: break
         }
     }

@@ -3,6 +3,20 @@ import Trace
 
 /// A recorded input as something that happens to a machine.
 extension Input {
+    init(_ stimulus: Stimulus) {
+        self.init()
+        switch stimulus {
+        case .console(let bytes):
+            kind = .console
+            self.bytes = bytes
+        case .interrupt(let vector):
+            kind = .interrupt
+            number = UInt32(vector)
+        case .nmi: kind = .nmi
+        case .machineCheck: kind = .machineCheck
+        }
+    }
+
     var stimulus: Stimulus {
         switch kind {
         case .console: .console(bytes)

@@ -1,3 +1,4 @@
+import Machine
 import Trace
 
 /// What a run amounted to: the same figures for a recording, its replay, and `info`.
@@ -20,6 +21,17 @@ public struct RunSummary: Equatable, Sendable {
 }
 
 extension RunSummary {
+    /// The figures of a machine that has stopped.
+    init(_ end: RunEnd, _ machine: Machine, _ history: RunHistory, eventDigest: UInt64) {
+        self.end = end
+        eventsByKind = history.countsByKind
+        instructions = machine.instructions
+        cycles = machine.cycles
+        digest = machine.digest()
+        self.eventDigest = eventDigest
+        cpuInstructions = machine.cpuInstructions
+    }
+
     /// As a trace's outcome; the writer adds its own counts.
     var record: Outcome {
         var outcome = Outcome()

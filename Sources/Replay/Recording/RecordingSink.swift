@@ -1,0 +1,140 @@
+import Machine
+import Paravirt
+import Trace
+
+/// The end of the recorder that the observer talks to, at every event: it writes down what it
+/// hears, performs injections that wait for an event, and asks the machine to stop where a limit is
+/// reached or nothing can be written any more.
+///
+/// It holds no reference to the recorder or the machine, so that the machine can hold the observer
+/// and the observer this, and no event costs a reference count.
+final class RecordingSink: PathSink, InputSource {
+    let history = RunHistory()
+    private let writer: TraceWriter?
+    private let limits: SessionLimits
+    private let console: (any ConsoleSource)?
+    private let consoleOutput: ((UInt8) -> Void)?
+    private var injections: [Injection]
+    /// Sequence number of the next event at which limits and injections are looked at.
+    private var nextCheck: UInt64 = 0
+    /// The limit that asked for a stop, as a sentence.
+    private(set) var limitReached: String?
+    private(set) var failure: TraceError?
+
+    init(_ options: RecordingOptions, writer: TraceWriter?) {
+        self.writer = writer
+        limits = options.limits
+        console = options.console
+        consoleOutput = options.consoleOutput
+        injections = options.injections.filter {
+            if case .event = $0.moment { true } else { false }
+        }
+        planCheck(after: nil)
+    }
+
+    // MARK: What the observer hears
+
+    func observed(
+        _ event: UnsafePointer<Event>, sharedPage: UnsafeRawPointer?, machine: Machine
+    ) {
+        history.add(event)
+        if let writer, failure == nil {
+            do {
+                try writer.append(event: event, sharedPage: sharedPage)
+            } catch {
+                fail(error, machine)
+            }
+        }
+        if event.pointee.sequence >= nextCheck { check(event.pointee.sequence, machine) }
+    }
+
+    func returned(_ back: EventReturn, machine: Machine) {
+        guard let writer, failure == nil else { return }
+        do {
+            try writer.append(return: back)
+        } catch {
+            fail(error, machine)
+        }
+    }
+
+    func printed(_ byte: UInt8, cpu: UInt8, cycle: UInt64, machine: Machine) {
+        history.add(byte)
+        consoleOutput?(byte)
+        guard let writer, failure == nil else { return }
+        do {
+            try writer.append(console: byte, cpu: cpu, cycle: cycle)
+        } catch {
+            fail(error, machine)
+        }
+    }
+
+    // MARK: Limits and injections
+
+    /// What need not be looked at for every event.
+    private func check(_ sequence: UInt64, _ machine: Machine) {
+        if sequence &+ 1 >= limits.events { reach("the limit of events", machine) }
+        if let writer, writer.byteCount >= limits.bytes { reach("the limit of bytes", machine) }
+        let due = injections.filter { $0.moment == .event(sequence) }
+        injections.removeAll { $0.moment == .event(sequence) }
+        for injection in due { inject(injection, machine) }
+        planCheck(after: sequence)
+    }
+
+    /// Sets the next event to look at: every thousandth, the last by the limit, the next injection.
+    private func planCheck(after sequence: UInt64?) {
+        let next = sequence.map { $0 &+ 1 } ?? 0
+        nextCheck = min(next | 1023, max(next, limits.events &- 1))
+        for injection in injections {
+            if case .event(let number) = injection.moment, number >= next {
+                nextCheck = min(nextCheck, number)
+            }
+        }
+    }
+
+    private func reach(_ limit: String, _ machine: Machine) {
+        if limitReached == nil { limitReached = "\(limit) was reached" }
+        machine.requestStop()
+    }
+
+    /// Takes effect at the vCPU's present boundary; its cycle count there is what a replay goes by,
+    /// through the same call, as the schedule counts its calls.
+    func inject(_ injection: Injection, _ machine: Machine) {
+        let now = machine.now(cpu: injection.cpu)
+        machine.schedule(injection.stimulus, cpu: injection.cpu, at: .cycle(now))
+        var input = Input(injection.stimulus)
+        input.cpu = UInt8(injection.cpu)
+        input.cycle = now
+        input.instruction = machine.cpu(injection.cpu).pointee.instructions
+        write(input, machine)
+    }
+
+    private func write(_ input: Input, _ machine: Machine) {
+        guard let writer, failure == nil else { return }
+        do {
+            try writer.append(input: input)
+        } catch {
+            fail(error, machine)
+        }
+    }
+
+    private func fail(_ error: TraceError, _ machine: Machine) {
+        failure = error
+        machine.requestStop()
+    }
+
+    // MARK: The world
+
+    func poll(at cycle: UInt64, machine: Machine) -> [UInt8] {
+        guard let console else { return [] }
+        let isIdle = (0..<machine.cpuCount).allSatisfy {
+            machine.cpu($0).pointee.activity != Activity.active
+        }
+        let bytes = console.typed(at: cycle, machineIdle: isIdle)
+        guard !bytes.isEmpty else { return [] }
+        var input = Input(.console(bytes))
+        input.cycle = cycle
+        input.instruction = machine.cpu(0).pointee.instructions
+        write(input, machine)
+        return bytes
+    }
+}
