@@ -164,7 +164,12 @@ import X86
     @Test func unfinishedInstructionsAreNotExecutable() throws {
         let bench = try FamilyBench(.bits64)
         #expect(try bench.run([0xD9, 0xFE]) == .notExecutable)  // fsin
-        #expect(try bench.run([0x0F, 0x01, 0xC8]) == .notExecutable)  // monitor
+        #expect(try bench.run([0x0F, 0x53, 0xC0]) == .notExecutable)  // rcpps
+        #expect(try bench.run([0x66, 0x0F, 0x3A, 0x63, 0xC0, 0]) == .notExecutable)  // pcmpistri
+        bench.cpu.vectorState.pointee.mxcsr = 0x3F80
+        #expect(try bench.run([0x0F, 0x58, 0xC0]) == .notExecutable)  // addps, rounding down
+        // CPUID does not promise these.
+        #expect(try bench.run([0x0F, 0x01, 0xC8]) == .undefinedOpcode)  // monitor
         #expect(try bench.run([0x0F, 0x01, 0xC1]) == .undefinedOpcode)  // vmcall
     }
 

@@ -111,6 +111,8 @@ struct SystemInstructionEventTests {
         bench.machine.observer = log
         bench.cpu.pointee.rax = Bench.pml4
         bench.cpu.pointee.rcx = UInt64(MSR.kernelGSBase)
+        // Reset leaves the processor's signature there.
+        bench.cpu.pointee.rdx = 0
         // MOV CR3, RAX; WRMSR; SWAPGS; HLT
         bench.assemble([0x0F, 0x22, 0xD8, 0x0F, 0x30, 0x0F, 0x01, 0xF8, 0xF4])
         bench.step(4)
