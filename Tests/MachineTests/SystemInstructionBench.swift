@@ -27,6 +27,7 @@ final class Bench {
     init(vendor: Vendor = .intel, cpl: UInt8 = 0) throws {
         machine = try Machine(MachineConfiguration(memory: 16 << 20, cpus: 1, vendor: vendor))
         cpu = machine.cpu(0)
+        for n in 0..<16 { cpu.registers[n] = 0 }
         makePageTables()
         makeDescriptors()
         cpu.pointee.cr4 = CR4.pae | CR4.mce

@@ -100,21 +100,45 @@ struct SystemInstructionFuzzTests {
         return "\(String(bench.machine.digest(), radix: 16)) \(place)"
     }
 
+    private enum Way: CaseIterable {
+        case stepwise
+        case blocks
+        /// Executor B3, stopped at random cycles: where it is stopped cannot be seen.
+        case blocksInPieces
+    }
+
+    private func run(_ bench: Bench, _ way: Way, _ seed: UInt64) {
+        let cpu = bench.cpu
+        let end: UInt64 = 20_000
+        cpu.pointee.instructionDeadline = 1_500
+        cpu.pointee.cycleDeadline = end
+        switch way {
+        case .stepwise: cpu.runStepwise()
+        case .blocks: cpu.runBlocks()
+        case .blocksInPieces:
+            var numbers = Numbers(state: ~seed)
+            while cpu.pointee.attention & Attention.stop == 0 && cpu.isRunnable
+                && cpu.pointee.cycles < end && cpu.pointee.instructions < 1_500
+            {
+                cpu.pointee.cycleDeadline = min(end, cpu.pointee.cycles + 1 + numbers.below(300))
+                cpu.runBlocks()
+            }
+        }
+    }
+
     @Test("no crash, and executors A and B3 agree", arguments: 0..<8 as Range<UInt64>)
     func agree(batch: UInt64) throws {
         var instructions: UInt64 = 0
         for n in 0..<150 as Range<UInt64> {
             let seed = batch << 32 | n
             var results: [String] = []
-            for blocks in [false, true] {
+            for way in Way.allCases {
                 let bench = try machine(seed)
-                bench.cpu.pointee.cycleDeadline = 20_000
-                bench.cpu.pointee.instructionDeadline = 1_500
-                if blocks { bench.cpu.runBlocks() } else { bench.cpu.runStepwise() }
+                run(bench, way, seed)
                 results.append(outcome(bench))
                 instructions += bench.cpu.pointee.instructions
             }
-            if results[0] != results[1] { Issue.record("seed \(seed): \(results)") }
+            if Set(results).count != 1 { Issue.record("seed \(seed): \(results)") }
         }
         #expect(instructions > 10_000)
     }
