@@ -1,10 +1,10 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// The hot modules are optimised in debug builds too: an unoptimised interpreter is fifty times slower
-/// than the tests can bear. Preconditions and overflow traps stay on in every build. Run-time
-/// exclusivity checks do not: they cost a tenth of a recording, and the state they would guard lies
-/// behind raw pointers, where they see nothing (the compiler's static checks stay).
+/// The hot modules are optimised in debug builds too: an unoptimised interpreter is fifty times
+/// slower than the tests can bear. Preconditions and overflow traps stay on in every build.
+/// Run-time exclusivity checks do not: they cost a tenth of a recording, and the state they would
+/// guard lies behind raw pointers, where they see nothing (the compiler's static checks stay).
 let hot: [SwiftSetting] = [
     .unsafeFlags(["-O"], .when(configuration: .debug)),
     .unsafeFlags(["-enforce-exclusivity=unchecked"]),

@@ -1,8 +1,8 @@
 import Foundation
 import PackagePlugin
 
-/// Compiles every kernel image under the target's `Images` folder with the toolchain's own clang and
-/// lld, one command an image, into a Swift file that holds the ELF's bytes.
+/// Compiles every kernel image under the target's `Images` folder with the toolchain's own clang
+/// and lld, one command an image, into a Swift file that holds the ELF's bytes.
 @main struct KernelBuilder: BuildToolPlugin {
     func createBuildCommands(context: PluginContext, target: Target) throws -> [Command] {
         let images = target.directoryURL.appending(path: "Images")

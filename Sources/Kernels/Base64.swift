@@ -1,5 +1,5 @@
-/// The decoder for the images' text (RFC 4648, section 4). They are text in the executable because a
-/// literal of bytes takes the compiler a hundred times as long.
+/// The decoder for the images' text (RFC 4648, section 4). They are text in the executable because
+/// a literal of bytes takes the compiler a hundred times as long.
 enum Base64 {
     /// The bytes of a well-formed text, padding included; the text comes from our own build, so
     /// anything else is a mistake of ours.

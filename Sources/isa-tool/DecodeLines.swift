@@ -3,9 +3,9 @@ import X86
 /// Answers each line "MODE HEX" with one line of tab-separated fields: length, mnemonic, memory
 /// operand, the other operands and full text; or with the failure's name.
 ///
-/// The memory operand is `SIZE ACCESS SEGMENT BASE INDEX SCALE DISPLACEMENT`, or `-`; BASE and INDEX
-/// are numbers, `-` for none and `ip` for RIP; the displacement is in hex within the address size. The
-/// other operands are registers by name and numbers in hex within the operand's size.
+/// The memory operand is `SIZE ACCESS SEGMENT BASE INDEX SCALE DISPLACEMENT`, or `-`; BASE and
+/// INDEX are numbers, `-` for none and `ip` for RIP; the displacement is in hex within the address
+/// size. The other operands are registers by name and numbers in hex within the operand's size.
 func decodeLines() {
     var instruction = Instruction()
     var bytes: [UInt8] = []

@@ -2,8 +2,8 @@ import Foundation
 import Kernels
 import Testing
 
-/// Guests that break the rules (Hostile/): each attack has its answer, and whatever a guest does the
-/// host and its other processes go on.
+/// Guests that break the rules (Hostile/): each attack has its answer, and whatever a guest does
+/// the host and its other processes go on.
 @Suite(.enabled(if: QEMU.path != nil, "qemu-system-x86_64 is not installed"), .serialized)
 struct HostileTests {
     /// The hostile guest's ELF file, built by the images' own script from a copy of their folder.

@@ -6,7 +6,8 @@ struct ProcessResult: Sendable {
     var output: String
 }
 
-/// Runs a program with `input` as its standard input, and ends it if it takes longer than `seconds`.
+/// Runs a program with `input` as its standard input, and ends it if it takes longer than
+/// `seconds`.
 func run(
     _ path: String, _ arguments: [String], input: String = "", seconds: Double = 120
 ) throws -> ProcessResult {
@@ -30,8 +31,8 @@ func run(
         status: process.terminationStatus, output: String(decoding: output, as: UTF8.self))
 }
 
-/// Runs the images' script with the compiler and linker of the Swift toolchain in use, which are the
-/// ones that the package's own build takes, whatever other clang comes first in PATH.
+/// Runs the images' script with the compiler and linker of the Swift toolchain in use, which are
+/// the ones that the package's own build takes, whatever other clang comes first in PATH.
 func buildImage(in folder: URL, name: String, output: URL) throws -> ProcessResult {
     let script = """
         swift=$(command -v swift) && PATH=$(dirname "$(readlink -f "$swift")"):$PATH

@@ -107,7 +107,7 @@ struct QEMUTests {
     /// Each way to fail, its exit value and the reason a person reads.
     @Test(arguments: [
         ("wild-jump", QEMU.guestKilled, "page fault (error 0x10) for address"),
-        ("null-trap", QEMU.guestKilled, "no handler for vector 14 in its trap table"),
+        ("null-trap", QEMU.guestKilled, "no handler for vector 13 in its trap table"),
         ("stack-overflow", QEMU.guestKilled, "double fault: cannot store the frame of vector 14"),
         ("page-fault-loop", QEMU.guestKilled, "page faults in a row for 0x0 at rip"),
         ("bad-pagetable", QEMU.guestKilled, "names a frame beyond the guest's 64 MiB of memory"),

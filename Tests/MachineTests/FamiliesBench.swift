@@ -5,10 +5,10 @@ import X86
 
 /// One vCPU set up directly in a mode, to execute single instructions by executor A's families.
 ///
-/// In 64-bit mode it is at CPL 3 with two mapped areas, as the native oracle has them: a data window
-/// of 8 KiB (user, writable, not executable) and a code area of 8 KiB (user, read-only); likewise in
-/// 32-bit compatibility mode. In 32- and 16-bit modes proper it is at CPL 0 with flat segments and
-/// paging off.
+/// In 64-bit mode it is at CPL 3 with two mapped areas, as the native oracle has them: a data
+/// window of 8 KiB (user, writable, not executable) and a code area of 8 KiB (user, read-only);
+/// likewise in 32-bit compatibility mode. In 32- and 16-bit modes proper it is at CPL 0 with flat
+/// segments and paging off.
 final class FamilyBench {
     static let windowBase: UInt64 = 0x1000_0000
     static let codeBase: UInt64 = 0x2000_0000

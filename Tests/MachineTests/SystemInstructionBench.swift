@@ -3,8 +3,9 @@ import X86
 @testable import Machine
 
 /// A small machine set directly into 64-bit mode: 16 MiB mapped one to one with 2 MiB pages open to
-/// CPL 3, and once more at `Bench.kernel` for supervisors only; a GDT like Linux 2.6's; an IDT whose
-/// gates all lead to their own 16 bytes from `Bench.handlers`; a TSS with RSP0 and seven IST stacks.
+/// CPL 3, and once more at `Bench.kernel` for supervisors only; a GDT like Linux 2.6's; an IDT
+/// whose gates all lead to their own 16 bytes from `Bench.handlers`; a TSS with RSP0 and seven IST
+/// stacks.
 final class Bench {
     static let pml4: UInt64 = 0x1000
     static let gdt: UInt64 = 0x5000

@@ -257,7 +257,9 @@ struct SystemInstructionRegisterTests {
     @Test("CPUID promises what there is")
     func cpuid() throws {
         for vendor in Vendor.allCases {
-            let cpu = try Bench(vendor: vendor).cpu
+            let bench = try Bench(vendor: vendor)
+            defer { withExtendedLifetime(bench) {} }
+            let cpu = bench.cpu
             let one = cpu.identify(leaf: 1, subleaf: 0)
             // FPU PSE TSC MSR PAE CX8 APIC PGE CMOV FXSR SSE SSE2.
             for bit in [0, 3, 4, 5, 6, 8, 9, 13, 15, 24, 25, 26] as [UInt32] {

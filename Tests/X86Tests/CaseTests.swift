@@ -2,8 +2,9 @@ import Foundation
 import Testing
 import X86
 
-/// Each `Cases/NAME.in` is a test: its lines `MODE HEX` (and comments after `#`) must disassemble to the
-/// lines of `Cases/NAME.out`. With PVREPLAY_RECORD=1 in the environment the `.out` files are written.
+/// Each `Cases/NAME.in` is a test: its lines `MODE HEX` (and comments after `#`) must disassemble
+/// to the lines of `Cases/NAME.out`. With PVREPLAY_RECORD=1 in the environment the `.out` files are
+/// written.
 struct CaseTests {
     static let folder = URL(filePath: #filePath).deletingLastPathComponent()
         .appending(path: "Cases")

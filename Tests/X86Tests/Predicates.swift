@@ -1,10 +1,11 @@
-/// What is true of encodings whatever the opcode table says; written by hand from the manuals, never
-/// from the table. A line is
+/// What is true of encodings whatever the opcode table says; written by hand from the manuals,
+/// never from the table. A line is
 ///
 ///     bytes : length in 16-, 32- and 64-bit mode : memory operand
 ///
-/// with length 0 for #UD. The memory operand is `-` for none, `r`, `w` or `rw` for what is done with
-/// it, `a` where only its address is used. Bytes beyond the length belong to other modes' lengths.
+/// with length 0 for #UD. The memory operand is `-` for none, `r`, `w` or `rw` for what is done
+/// with it, `a` where only its address is used. Bytes beyond the length belong to other modes'
+/// lengths.
 let predicates = """
     00 00 : 2 2 2 : rw
     00 c0 : 2 2 2 : -

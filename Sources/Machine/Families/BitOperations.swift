@@ -8,8 +8,8 @@ extension CPU {
     }
 
     /// A register bit number reaches beyond a memory operand: it is signed and selects the operand-
-    /// sized unit as well as the bit in it. An immediate one, or any for a register, is taken modulo
-    /// the operand's width.
+    /// sized unit as well as the bit in it. An immediate one, or any for a register, is taken
+    /// modulo the operand's width.
     func executeBitTest(_ i: borrowing Instruction, _ change: BitChange) throws(Fault) {
         let o = i.operands.0
         let size = Int(o.size)

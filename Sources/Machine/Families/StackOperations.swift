@@ -85,8 +85,8 @@ extension CPU {
         try push(v, size: Int(i.operandSize))
     }
 
-    /// POPF: IOPL changes only at CPL 0, IF only if CPL <= IOPL, silently otherwise; VM, VIF and VIP
-    /// never; RF is cleared. A 16-bit form changes the low 16 bits only.
+    /// POPF: IOPL changes only at CPL 0, IF only if CPL <= IOPL, silently otherwise; VM, VIF and
+    /// VIP never; RF is cleared. A 16-bit form changes the low 16 bits only.
     func executePopFlags(_ i: borrowing Instruction) throws(Fault) {
         try refuseFlagsInVirtual8086()
         let size = Int(i.operandSize)

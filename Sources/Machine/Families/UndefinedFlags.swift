@@ -6,19 +6,22 @@ import X86
 /// | instruction | undefined in the SDM | here |
 /// | --- | --- | --- |
 /// | AND OR XOR TEST | AF | 0 (measured) |
-/// | MUL IMUL | SF ZF AF PF | SF ZF PF of the low half of the product (of the truncated result for the two- and three-operand forms), AF 0. Zen leaves the old values |
+/// | MUL IMUL | SF ZF AF PF | SF ZF PF of the low half of the product (of the truncated result for
+/// the two- and three-operand forms), AF 0. Zen leaves the old values |
 /// | DIV IDIV | all six | unchanged |
 /// | SHL SHR SAR SHLD SHRD, count not 0 | AF | 0. Zen sets it |
 /// | SHL SHLD, count > 1 | OF | top bit of the result xor CF (measured) |
 /// | SHR SHRD, count > 1 | OF | xor of the two top bits of the result (measured; 0 for SHR) |
 /// | SAR, count > 1 | OF | 0, as for count 1 (measured) |
 /// | SHL SHR, count > width | CF | 0: a zero was shifted out last (measured) |
-/// | SHLD SHRD of 16 bits, count > 16 | result, flags | the operand is dst:src:dst, 48 bits, as on Intel's; CF is the last bit shifted out of it |
+/// | SHLD SHRD of 16 bits, count > 16 | result, flags | the operand is dst:src:dst, 48 bits, as on
+/// Intel's; CF is the last bit shifted out of it |
 /// | ROL RCL, count not 1 | OF | top bit of the result xor CF (measured) |
 /// | ROR RCR, count not 1 | OF | xor of the two top bits of the result (measured) |
 /// | RCL RCR, count a multiple of width + 1 | OF | by the same rule, CF unchanged (measured) |
 /// | BT BTS BTR BTC | OF SF AF PF | unchanged, as ZF is (measured) |
-/// | BSF BSR | CF OF SF AF PF | PF of the bit number (1 for a zero source), the others 0 (measured) |
+/// | BSF BSR | CF OF SF AF PF | PF of the bit number (1 for a zero source), the others 0 (measured)
+/// |
 /// | BSF BSR of zero | destination | unchanged, upper half included (measured; AMD documents it) |
 /// | BSWAP of 16 bits | result | 0 (measured) |
 /// | DAA DAS | OF | unchanged |

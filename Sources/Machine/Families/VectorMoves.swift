@@ -94,7 +94,8 @@ extension CPU {
     }
 
     /// MASKMOVDQU and MASKMOVQ: bytes of the second operand to [rDI] where the third's sign is set.
-    /// All bytes are checked for writing, those not stored too (the SDM leaves that open; measured).
+    /// All bytes are checked for writing, those not stored too (the SDM leaves that open;
+    /// measured).
     func executeMaskedStore(_ i: borrowing Instruction) throws(Fault) {
         try requireVectors(i)
         let v = try readVector(i, i.operands.1)

@@ -164,9 +164,9 @@ extension CPU {
         leaf & PageEntry.global != 0 && pointee.cr4 & CR4.pge != 0 ? TLB.global : 0
     }
 
-    /// Rights over a whole walk (Intel SDM vol. 3, 4.6.1): `all` is the AND of the entries and `any`
-    /// the OR. Returns whether a write of this kind would be allowed; throws #PF when this access
-    /// is not.
+    /// Rights over a whole walk (Intel SDM vol. 3, 4.6.1): `all` is the AND of the entries and
+    /// `any` the OR. Returns whether a write of this kind would be allowed; throws #PF when this
+    /// access is not.
     @inline(__always)
     private func checkRights(
         _ linear: UInt64, _ access: PageAccess, all: UInt64, any: UInt64

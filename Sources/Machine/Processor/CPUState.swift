@@ -63,8 +63,8 @@ public enum Attention {
     public static let machineCheck: UInt32 = 1 << 8
     /// An enabled data or instruction breakpoint exists in DR7: instructions are stepped singly.
     public static let breakpoints: UInt32 = 1 << 9
-    /// CPL is 3 and CR0.AM and RFLAGS.AC are set: instructions are stepped singly, and data accesses
-    /// must be aligned.
+    /// CPL is 3 and CR0.AM and RFLAGS.AC are set: instructions are stepped singly, and data
+    /// accesses must be aligned.
     public static let alignment: UInt32 = 1 << 10
 }
 
@@ -186,8 +186,8 @@ public struct CPUState {
     public var tlbContext: UInt64 = 2
     /// The generation that began with the last flush of global pages.
     var globalFloor: UInt64 = 1
-    /// Which gigabytes may have pieces of large pages cached: bit n for addresses whose bits 35...30
-    /// are n. It only ever says too much.
+    /// Which gigabytes may have pieces of large pages cached: bit n for addresses whose bits
+    /// 35...30 are n. It only ever says too much.
     var largePieces: UInt64 = 0
     public var shared: UnsafeMutablePointer<SharedState>
     /// What the instruction now executing has to tell the observer once it has retired; see

@@ -59,7 +59,8 @@ extension CPU {
         }
     }
 
-    /// MOV to CR3: forgets all translations but global pages'. Bits from MAXPHYADDR up are reserved.
+    /// MOV to CR3: forgets all translations but global pages'. Bits from MAXPHYADDR up are
+    /// reserved.
     @inline(__always)
     func writeCR3(_ value: UInt64) throws(Fault) {
         if value &>> PageEntry.physicalBits != 0 { throw .generalProtection(0) }

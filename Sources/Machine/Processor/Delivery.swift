@@ -178,7 +178,8 @@ extension CPU {
         updateStepping()
     }
 
-    /// Real mode (Intel SDM vol. 3, 20.1.4): a vector of 4 bytes, three words pushed, no error code.
+    /// Real mode (Intel SDM vol. 3, 20.1.4): a vector of 4 bytes, three words pushed, no error
+    /// code.
     private func enterReal(_ event: Delivery) throws(Fault) {
         let at = UInt64(event.vector) &<< 2
         if at | 3 > UInt64(pointee.idtr.limit) { throw .generalProtection(event.gateError) }

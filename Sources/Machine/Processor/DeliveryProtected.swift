@@ -1,8 +1,8 @@
 import X86
 
-/// IDT delivery in IA-32e mode and in 16- and 32-bit protected mode (Intel SDM vol. 3, 6.12 and 6.14;
-/// vol. 2, INT n). Checks come in the manual's order; nothing changes until the last has passed,
-/// except accessed bits and the words pushed.
+/// IDT delivery in IA-32e mode and in 16- and 32-bit protected mode (Intel SDM vol. 3, 6.12 and
+/// 6.14; vol. 2, INT n). Checks come in the manual's order; nothing changes until the last has
+/// passed, except accessed bits and the words pushed.
 extension CPU {
     /// IA-32e mode: 16-byte gates, always to 64-bit code.
     func enter64(_ event: Delivery) throws(Fault) {

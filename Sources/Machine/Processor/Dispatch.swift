@@ -1,7 +1,7 @@
 import X86
 
-/// Executor A's table: what each mnemonic of the opcode table does, one line each. It is one switch
-/// without a default, and so longer than a function may be elsewhere, in order that the compiler
+/// Executor A's dispatch, a table: what each mnemonic of the opcode table does, one line each. It
+/// is one switch without a default, and so longer than a function may be elsewhere, so that the compiler
 /// refuses a mnemonic that nobody has decided about.
 extension CPU {
     /// Executes one decoded instruction. RIP is already that of the next instruction; it is changed

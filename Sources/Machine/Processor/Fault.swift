@@ -27,9 +27,9 @@ public struct Fault: Error, Equatable, Sendable {
     /// Not an exception of the processor: a repeated string instruction stopped between iterations
     /// because a deadline was reached, attention was raised or it wrote to its own page. Its
     /// registers and `cycles` hold the completed iterations and RIP stays at it. It has not retired
-    /// and its own cost (`stringStart`) is not charged: both happen once, when it completes, so that
-    /// where it was suspended cannot be seen. The boundary is an ordinary one otherwise: interrupts
-    /// and the single-step trap are taken there.
+    /// and its own cost (`stringStart`) is not charged: both happen once, when it completes, so
+    /// that where it was suspended cannot be seen. The boundary is an ordinary one otherwise:
+    /// interrupts and the single-step trap are taken there.
     public static let suspended = Fault(vector: 0xFE)
 
     public static let divideError = Fault(vector: Vector.divideError)

@@ -1,7 +1,7 @@
 import X86
 
-/// IRET in all modes (Intel SDM vol. 2, IRET). Returns to virtual-8086 mode and task returns are not
-/// executable.
+/// IRET in all modes (Intel SDM vol. 2, IRET). Returns to virtual-8086 mode and task returns are
+/// not executable.
 extension CPU {
     /// IRET, IRETD and IRETQ: the operand size gives the width of the words popped.
     func executeInterruptReturn(_ i: borrowing Instruction) throws(Fault) {

@@ -132,8 +132,8 @@ extension CPU {
         pointee.pat = value
     }
 
-    /// IA32_APIC_BASE (Intel SDM vol. 3, 10.12.1 and table 10-5): bit 8 is read-only, and x2APIC mode
-    /// is entered from xAPIC mode and left to disabled only.
+    /// IA32_APIC_BASE (Intel SDM vol. 3, 10.12.1 and table 10-5): bit 8 is read-only, and x2APIC
+    /// mode is entered from xAPIC mode and left to disabled only.
     private func writeAPICBase(_ value: UInt64) throws(Fault) {
         let bsp: UInt64 = 1 << 8
         let modeX2: UInt64 = 1 << 10

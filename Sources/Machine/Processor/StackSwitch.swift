@@ -80,8 +80,8 @@ extension CPU {
         return pointer
     }
 
-    /// Checks that `size` bytes from `top` up can be pushed as words of 8, highest first: a #PF names
-    /// the first word, from above, that has no page.
+    /// Checks that `size` bytes from `top` up can be pushed as words of 8, highest first: a #PF
+    /// names the first word, from above, that has no page.
     @inline(never)
     func checkPushes(_ top: UInt64, _ size: Int, _ context: UInt64) throws(Fault) {
         let first = top &+ UInt64(truncatingIfNeeded: size &- 8)

@@ -1,7 +1,7 @@
 import X86
 
-/// SYSCALL, SYSRET, SYSENTER, SYSEXIT and SWAPGS (Intel SDM vol. 2; AMD APM vol. 3). The segments are
-/// loaded with constants: no descriptor table is read.
+/// SYSCALL, SYSRET, SYSENTER, SYSEXIT and SWAPGS (Intel SDM vol. 2; AMD APM vol. 3). The segments
+/// are loaded with constants: no descriptor table is read.
 extension CPU {
     /// Flat 64-bit code, read and accessed; the DPL is or-ed in.
     private static var code64: UInt16 { 0xA09B }

@@ -8,9 +8,9 @@ struct ShowCommand: ParsableCommand {
         commandName: "show",
         abstract: "Print a trace's events, one a line.",
         discussion: """
-            Filters combine: an event must pass all of them. Kinds are syscall, exception, interrupt,
-            hypercall, nmi, machine-check, software-interrupt, guest-switch, system-register,
-            triple-fault. Contexts are those an event came from: host-kernel, host-user,
+            Filters combine: an event must pass all of them. Kinds are syscall, exception,
+            interrupt, hypercall, nmi, machine-check, software-interrupt, guest-switch,
+            system-register, triple-fault. Contexts are those an event came from: host-kernel, host-user,
             guest-kernel, guest-user.
 
             Examples:

@@ -45,8 +45,8 @@ public struct RunEnd: Equatable, Sendable {
             self.init(
                 outcome: .tripleFault,
                 reason:
-                    "CPU \(cpu) shut down: #DF could not be delivered, or a machine check came with "
-                    + "CR4.MCE clear")
+                    "CPU \(cpu) shut down: #DF could not be delivered, or a machine check came "
+                    + "with CR4.MCE clear")
         case .cycleLimit:
             self.init(
                 outcome: .limit, reason: "the limit of cycles was reached", stop: .cycles)

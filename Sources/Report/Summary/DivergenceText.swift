@@ -35,7 +35,8 @@ public enum DivergenceText {
             case .missingEvent(let expected):
                 "the replay ended before event \(expected.sequence)"
             case .pathReturn(let expected, let actual):
-                "the return of event \((expected ?? actual).map { String($0.event) } ?? "?") differs"
+                "the return of event "
+                    + ((expected ?? actual).map { String($0.event) } ?? "?") + " differs"
             case .console: "the console text differs"
             case .outcome: "all events agree, but the end differs"
             case .input(let expected):

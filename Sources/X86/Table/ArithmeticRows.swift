@@ -1,5 +1,6 @@
-/// Two-operand arithmetic and logic (Intel SDM vol. 2, table A-2, columns 0...5 and groups 1 and 2):
-/// the one-byte opcodes that come in regular blocks. The notation is explained in `OpcodeRow.swift`.
+/// Two-operand arithmetic and logic (Intel SDM vol. 2, table A-2, columns 0...5 and groups 1 and
+/// 2): the one-byte opcodes that come in regular blocks. The notation is explained in
+/// `OpcodeRow.swift`.
 let arithmeticRows = """
     00             | add      +Eb,Gb        | lock
     01             | add      +Ev,Gv        | lock

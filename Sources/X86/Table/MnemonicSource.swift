@@ -1,5 +1,5 @@
-/// Writes the source of the `Mnemonic` enumeration from the table. It must work when `Mnemonic` lags
-/// behind the table, so it touches only the parsed rows.
+/// Writes the source of the `Mnemonic` enumeration from the table. It must work when `Mnemonic`
+/// lags behind the table, so it touches only the parsed rows.
 public enum MnemonicSource {
     public static func generate() -> String {
         let identifiers = Set(RowParser.parseAll().map(\.identifier)).sorted {
@@ -7,12 +7,15 @@ public enum MnemonicSource {
         }
         let cases = identifiers.map { "    case " + ($0 == "in" ? "`in`" : $0) + "\n" }
         return """
-            // Generated from the opcode table (Sources/X86/Table) by `swift run isa-tool mnemonics`. \
+            // Generated from the opcode table (Sources/X86/Table) by `swift run isa-tool
+            // mnemonics`. \
             Do not edit.
 
-            /// What an instruction does, as named by the rows of the opcode table. Rows with the same \
+            /// What an instruction does, as named by the rows of the opcode table. Rows with the
+            /// same \
             semantics
-            /// share a case: conditions, operand sizes and operand kinds are fields of `Instruction`.
+            /// share a case: conditions, operand sizes and operand kinds are fields of
+            /// `Instruction`.
             public enum Mnemonic: UInt16, Sendable, CaseIterable {
 
             """ + cases.joined() + "}\n"

@@ -1,5 +1,5 @@
-/// The one-byte opcode map except regular arithmetic and the x87 escapes (Intel SDM vol. 2, table A-2
-/// and groups 1A, 3, 4, 5 and 11). The notation is explained in `OpcodeRow.swift`.
+/// The one-byte opcode map except regular arithmetic and the x87 escapes (Intel SDM vol. 2, table
+/// A-2 and groups 1A, 3, 4, 5 and 11). The notation is explained in `OpcodeRow.swift`.
 let oneByteRows = """
     06             | push     ES            | id=pushSegment i64 c=push
     07             | pop      =ES           | id=popSegment i64 c=segmentLoad

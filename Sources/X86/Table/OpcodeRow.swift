@@ -2,13 +2,13 @@
 ///
 /// A row is one line: `encoding | name operands | attributes`.
 ///
-/// Encoding. An optional prefix condition, the map's escape bytes, the opcode, and what the ModRM byte
-/// must hold:
+/// Encoding. An optional prefix condition, the map's escape bytes, the opcode, and what the ModRM
+/// byte must hold:
 ///
 ///     (none)      66, F3 and F2 are taken as operand size, REP and REPNE
 ///     NP          none of 66, F3 and F2 may be present
 ///     NF          neither F3 nor F2; 66 is an operand-size prefix
-///     66 F3 F2    that prefix selects the row (F3 and F2 go before 66; the last of F3 and F2 counts)
+///     66 F3 F2    that prefix selects the row (F3 and F2 go before 66; the last of those two)
 ///     50+r        eight opcodes; the low three bits with REX.B are a register
 ///     70+cc       sixteen opcodes; the low four bits are a condition
 ///     /2  /0,2-5  values of the reg field
@@ -17,9 +17,9 @@
 /// Name. `{a|b|c}` picks by operand size (16, 32, 64 bits), or by address size with the attribute
 /// `named-by-address-size`; `*` is the condition.
 ///
-/// Operands, separated by commas, in the letters of the SDM (vol. 2, appendix A.2), after a mark for
-/// what the instruction does with them: `=` writes, `+` reads and writes, `.` touches nothing (an
-/// address, a hint), none reads; `~` (after the mark) keeps the operand out of the disassembly.
+/// Operands, separated by commas, in the letters of the SDM (vol. 2, appendix A.2), after a mark
+/// for what the instruction does with them: `=` writes, `+` reads and writes, `.` touches nothing
+/// (an address, a hint), none reads; `~` (after the mark) keeps the operand out of the disassembly.
 ///
 ///     E  r/m, general register or memory     P  reg, MMX            S  reg, segment register
 ///     G  reg, general register               Q  r/m, MMX or memory  C  reg, control register
@@ -29,17 +29,18 @@
 ///     A  far pointer                         U  r/m, XMM only       B  DS:[rDI]; L  [rBX + AL]
 ///     I  immediate: b and z sign-extended, v as large as the operand, ub and uw zero-extended,
 ///        2b the second immediate             J  branch displacement
-///     T  r/m, x87 register; ST its top       AL CL AX DX rAX zAX XMM0 ES CS SS DS FS GS 1: themselves
+///     T  r/m, x87 register; ST its top
+///     AL CL AX DX rAX zAX XMM0 ES CS SS DS FS GS 1: themselves
 ///
 /// Sizes: b w d q t x are 1, 2, 4, 8, 10 and 16 bytes; v the operand size; z the same but 4 for 8;
 /// y 8 with REX.W, else 4; n 8 in 64-bit mode, else 4; s and p table registers and far
 /// pointers, and none: a matter of the instruction.
 ///
-/// Attributes: `id=` the mnemonic where it is not the name; `i64` undefined in 64-bit mode, `o64` only
-/// there; `d64` 64-bit operands by default there (66 makes 16), `f64` always; `f32` 32-bit operands
-/// always outside it; `size=b` 8-bit operation, `size=z` never 64 bits; `lock` LOCK is allowed with a
-/// memory destination; `any-mod` mod is taken as 3; `cond=` the condition; `c=` the cost class and
-/// `cm=` that of the memory form (by default from the operands).
+/// Attributes: `id=` the mnemonic where it is not the name; `i64` undefined in 64-bit mode, `o64`
+/// only there; `d64` 64-bit operands by default there (66 makes 16), `f64` always; `f32` 32-bit
+/// operands always outside it; `size=b` 8-bit operation, `size=z` never 64 bits; `lock` LOCK is
+/// allowed with a memory destination; `any-mod` mod is taken as 3; `cond=` the condition; `c=` the
+/// cost class and `cm=` that of the memory form (by default from the operands).
 struct OpcodeRow: Sendable {
     /// Opcode maps, in the order of the lookup tables.
     enum Map: UInt8, Sendable {

@@ -1,7 +1,7 @@
 /// A shortest encoding of each row, for tests that must reach every one.
 extension OpcodeTable {
-    /// Bytes that decode to the row, followed by zeros up to 15, and the code size they are for; nil if
-    /// the row has no form of that kind.
+    /// Bytes that decode to the row, followed by zeros up to 15, and the code size they are for;
+    /// nil if the row has no form of that kind.
     ///
     /// - Parameter memory: with a ModRM memory operand `[rBX+rSI]` or `[rAX]`, or without.
     public static func example(ofRow row: Int, memory: Bool) -> (bytes: [UInt8], CodeSize)? {

@@ -1,5 +1,5 @@
-/// Reads the table's text into rows. A mistake in the text is a mistake of ours and stops the program
-/// at the first use of the table; the tests use it.
+/// Reads the table's text into rows. A mistake in the text is a mistake of ours and stops the
+/// program at the first use of the table; the tests use it.
 struct RowParser {
     static let allText = [
         arithmeticRows, oneByteRows, twoByteRows, x87Rows, vectorRows, vectorThreeByteRows,

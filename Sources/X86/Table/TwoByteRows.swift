@@ -1,5 +1,5 @@
-/// The 0F map without its vector instructions (Intel SDM vol. 2, table A-3 and groups 6, 7, 8, 9, 15
-/// and 16), and the general-register instructions of the 0F 38 map. The notation is explained in
+/// The 0F map without its vector instructions (Intel SDM vol. 2, table A-3 and groups 6, 7, 8, 9,
+/// 15 and 16), and the general-register instructions of the 0F 38 map. The notation is explained in
 /// `OpcodeRow.swift`.
 let twoByteRows = """
     0F 00 /0       | sldt     =Rv           | c=tableStore

@@ -1,5 +1,5 @@
-/// MMX and SSE to SSE3 in the 0F map (Intel SDM vol. 2, table A-3). Scalar forms give the width that
-/// they access in memory. The notation is explained in `OpcodeRow.swift`.
+/// MMX and SSE to SSE3 in the 0F map (Intel SDM vol. 2, table A-3). Scalar forms give the width
+/// that they access in memory. The notation is explained in `OpcodeRow.swift`.
 let vectorRows = """
     NP 0F 10       | movups   =Vx,Wx        |
     NP 0F 11       | movups   =Wx,Vx        |

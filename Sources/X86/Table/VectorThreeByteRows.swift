@@ -1,5 +1,5 @@
-/// SSSE3 and SSE4 in the 0F 38 and 0F 3A maps (Intel SDM vol. 2, tables A-4 and A-5). The notation is
-/// explained in `OpcodeRow.swift`.
+/// SSSE3 and SSE4 in the 0F 38 and 0F 3A maps (Intel SDM vol. 2, tables A-4 and A-5). The notation
+/// is explained in `OpcodeRow.swift`.
 let vectorThreeByteRows = """
     NP 0F 38 00    | pshufb   +Pq,Qq        |
     66 0F 38 00    | pshufb   +Vx,Wx        |

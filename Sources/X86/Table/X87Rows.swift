@@ -1,6 +1,6 @@
-/// The x87 escapes D8...DF (Intel SDM vol. 2, A.5), with the aliases that processors execute although
-/// the manual omits them (DC D0, DE D0, DD C8, DF C8, DF D0, D9 D8 and DF C0). The notation is
-/// explained in `OpcodeRow.swift`.
+/// The x87 escapes D8...DF (Intel SDM vol. 2, A.5), with the aliases that processors execute
+/// although the manual omits them (DC D0, DE D0, DD C8, DF C8, DF D0, D9 D8 and DF C0). The
+/// notation is explained in `OpcodeRow.swift`.
 let x87Rows = """
     D8 /0          | fadd     Md            | c=x87
     D8 /1          | fmul     Md            | c=x87

@@ -12,7 +12,7 @@
 #define GUEST_PAGE_OFFSET    0xffff800000000000
 #define GUEST_KERNEL_PHYS    0x100000              /* the guest image's first load address */
 #define GUEST_SHARED_PAGE    0xffff80f000000000    /* + 4096 x VCPU id; kernel root only */
-#define GUEST_HOLE_START     0xffff810000000000    /* nothing of the guest's may lie from here ... */
+#define GUEST_HOLE_START     0xffff810000000000  /* nothing of the guest's may lie from here ... */
 #define GUEST_HOLE_END       0xffffffffffffffff    /* ... to here */
 #define GUEST_BOOT_INFO_PHYS 0x1000                /* struct boot_info at start */
 

@@ -15,9 +15,9 @@ static u8 machine_check_stack[IST_STACK_SIZE] __attribute__((aligned(16)));
 static u8 irq_stack[IRQ_STACK_SIZE] __attribute__((aligned(16)));
 
 /* Linux 2.6.20's table. The guest kernel's descriptors (axis selectors = distinct) lie behind it,
- * so that no selector the host's own code or a saved frame of it names ever changes meaning. They are
- * a trio in SYSRET's order, 32-bit code, data, 64-bit code, because a SYSRET made by CSTAR's stub
- * on behalf of 32-bit code would load the first. DPL 3: the guest kernel runs at CPL 3. */
+ * so that no selector the host's own code or a saved frame of it names ever changes meaning. They
+ * are a trio in SYSRET's order, 32-bit code, data, 64-bit code, because a SYSRET made by CSTAR's
+ * stub on behalf of 32-bit code would load the first. DPL 3: the guest kernel runs at CPL 3. */
 static u64 gdt[GDT_ENTRIES] __attribute__((aligned(64))) = {
     [KERNEL_CS / 8] = 0x00af9a000000ffff,
     [KERNEL_DS / 8] = 0x00cf92000000ffff,
