@@ -49,9 +49,11 @@ import Testing
             #expect(values[fields.number(at, 4)] == nil)
             values[fields.number(at, 4)] = fields.number(at + 8, 8)
         }
-        #expect(values.keys.sorted() == Array(1...21))
+        #expect(values.keys.sorted() == Array(1...24))
         let symbols = image.symbols
-        for (key, symbol) in [(1, "pda_table"), (19, "end_reason"), (20, "design_name")] {
+        for (key, symbol) in [
+            (1, "pda_table"), (19, "end_reason"), (20, "design_name"), (23, "ended_vcpu"),
+        ] {
             let place = try #require(symbols[symbol]).value &- 0xFFFF_FFFF_8000_0000
             #expect(values[UInt64(key)] == place)
         }

@@ -139,6 +139,7 @@ import X86
         input.outcome.reason = ""
         input.limit = "200000000 cycles"
         input.places[0].registers.rflags = 0x2
+        input.places[0].takesInterrupts = false
         input.events = (0..<12).map {
             Self.returned(
                 Self.event($0, .exception, 14, from: .guestUser, cr2: 0x5000, error: 6),

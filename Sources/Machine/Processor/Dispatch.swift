@@ -1,8 +1,8 @@
 import X86
 
 /// Executor A's dispatch, a table: what each mnemonic of the opcode table does, one line each. It
-/// is one switch without a default, and so longer than a function may be elsewhere, so that the compiler
-/// refuses a mnemonic that nobody has decided about.
+/// is one switch without a default, and so longer than a function may be elsewhere, so that the
+/// compiler refuses a mnemonic that nobody has decided about.
 extension CPU {
     /// Executes one decoded instruction. RIP is already that of the next instruction; it is changed
     /// by branches only. When it throws, nothing architectural has changed but RIP, and the caller

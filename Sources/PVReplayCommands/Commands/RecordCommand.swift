@@ -139,8 +139,7 @@ struct RecordCommand: ParsableCommand {
         let diagnosis =
             failed
             ? MachineDiagnosis.text(
-                summary.end, machine: recorder.machine, history: recorder.history,
-                configuration: configuration) : nil
+                summary, recorder: recorder, configuration: configuration, trace: path) : nil
         if json {
             Output.print(
                 JSONText.pretty(

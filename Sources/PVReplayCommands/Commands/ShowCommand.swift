@@ -10,8 +10,8 @@ struct ShowCommand: ParsableCommand {
         discussion: """
             Filters combine: an event must pass all of them. Kinds are syscall, exception,
             interrupt, hypercall, nmi, machine-check, software-interrupt, guest-switch,
-            system-register, triple-fault. Contexts are those an event came from: host-kernel, host-user,
-            guest-kernel, guest-user.
+            system-register, triple-fault. Contexts are those an event came from: host-kernel,
+            host-user, guest-kernel, guest-user.
 
             Examples:
               pvreplay show boot.pvt --kind hypercall --last 20

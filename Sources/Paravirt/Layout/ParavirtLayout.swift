@@ -33,6 +33,13 @@ public struct ParavirtLayout: Equatable, Sendable {
     public var designPhysical: UInt64
     /// Offset in the descriptor of the pointer to the saved guest registers, or nil.
     public var vcpuFrame: UInt64?
+    /// Offset in the descriptor of the guest-physical address of the guest's root in use, or nil.
+    public var vcpuRoot: UInt64?
+    /// Physical address of the pointer to the VCPU whose guest decided the outcome, or nil.
+    public var endedVCPUPhysical: UInt64?
+    /// Offset in the shared page of the 32-bit word that is 0 while virtual interrupts are off, or
+    /// nil.
+    public var sharedInterrupts: UInt64?
 }
 
 /// What is wrong with a `pvreplay` note.
@@ -107,6 +114,12 @@ extension ParavirtLayout {
         reasonPhysical = try field(19)
         designPhysical = try field(20)
         vcpuFrame = optional(21)
+        vcpuRoot = optional(22)
+        endedVCPUPhysical = optional(23)
+        sharedInterrupts = optional(24)
+        if let offset = sharedInterrupts, offset > size - 4 {
+            throw .badValue(key: 24, value: offset)
+        }
     }
 
     private static func littleEndian(_ bytes: [UInt8], _ start: Int, _ count: Int) -> UInt64 {

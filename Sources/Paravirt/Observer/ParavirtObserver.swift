@@ -63,6 +63,8 @@ public final class ParavirtObserver: MachineObserver {
     public var eventCount: UInt64 { sequence }
     /// The running digest after the last event.
     public var currentDigest: UInt64 { digest }
+    /// The VCPU descriptor (kernel virtual) of the guest that ran last; 0 before one has run.
+    public private(set) var lastVCPU: UInt64 = 0
 
     public func observe(_ event: UnsafePointer<MachineEvent>, cpu: CPU, machine: Machine) {
         refreshVCPU(cpu, machine)
@@ -109,7 +111,10 @@ public final class ParavirtObserver: MachineObserver {
             guard id < Self.vcpuLimit else { return }
         }
         let wasRunning = cpus[index].vcpu != 0
-        if pointer != 0 { cpus[index].vcpuID = id }
+        if pointer != 0 {
+            cpus[index].vcpuID = id
+            lastVCPU = pointer
+        }
         var event = Event()
         event.kind = .guestSwitch
         event.number = pointer != 0 ? 1 : 0
@@ -120,13 +125,11 @@ public final class ParavirtObserver: MachineObserver {
         emit(&event, cpu, machine)
     }
 
-    /// The physical address behind one of the host's own virtual addresses.
     @inline(__always)
     private func physical(_ pointer: UInt64, _ layout: UnsafeMutablePointer<ParavirtLayout>)
         -> UInt64
     {
-        pointer >= layout.pointee.textMap
-            ? pointer &- layout.pointee.textMap : pointer &- layout.pointee.directMap
+        layout.pointee.physical(pointer)
     }
 
     /// Context of code at this privilege level, now.

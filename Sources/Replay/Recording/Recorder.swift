@@ -12,7 +12,8 @@ public final class Recorder {
 
     private let options: RecordingOptions
     private let limits: RunLimits
-    private let layout: ParavirtLayout?
+    /// What the host's note says, or nil for a host without one.
+    public let layout: ParavirtLayout?
     private let writer: TraceWriter?
     private let sink: RecordingSink
     private let observer: ParavirtObserver?
@@ -53,6 +54,9 @@ public final class Recorder {
 
     /// The last events and the end of the console text.
     public var history: RunHistory { sink.history }
+
+    /// The VCPU descriptor of the guest that ran last, kernel virtual; 0 where none has.
+    public var lastVCPU: UInt64 { observer?.lastVCPU ?? 0 }
 
     /// Runs to the end. The trace is complete afterwards, also where a limit was reached.
     /// - Throws: where the trace cannot be written; what was written before stays readable.

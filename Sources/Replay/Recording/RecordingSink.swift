@@ -49,6 +49,7 @@ final class RecordingSink: PathSink, InputSource {
     }
 
     func returned(_ back: EventReturn, machine: Machine) {
+        history.add(back)
         guard let writer, failure == nil else { return }
         do {
             try writer.append(return: back)

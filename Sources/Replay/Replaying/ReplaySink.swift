@@ -141,6 +141,7 @@ final class ReplaySink: PathSink, InputSource {
                 expected.map { EventComparison.fields($0, back) } ?? [], machine)
             return
         }
+        history.add(back)
         advance(machine)
     }
 

@@ -24,6 +24,8 @@ public struct RunEnd: Equatable, Sendable {
     public var reason: String
     /// What stopped the run, where the outcome is `limit`.
     public var stop: LimitKind?
+    /// The CPU on which it ended, where one is to be named.
+    public var cpu: Int = 0
     /// True where the run ended for a gap of ours: an instruction that we cannot execute yet.
     public var isDefect: Bool { stop == .notExecutable }
 
@@ -47,6 +49,7 @@ public struct RunEnd: Equatable, Sendable {
                 reason:
                     "CPU \(cpu) shut down: #DF could not be delivered, or a machine check came "
                     + "with CR4.MCE clear")
+            self.cpu = cpu
         case .cycleLimit:
             self.init(
                 outcome: .limit, reason: "the limit of cycles was reached", stop: .cycles)
@@ -67,6 +70,7 @@ public struct RunEnd: Equatable, Sendable {
                 reason: "CPU \(cpu) met \(name) at 0x\(String(rip, radix: 16)), "
                     + "which pvreplay cannot execute yet",
                 stop: .notExecutable)
+            self.cpu = cpu
         }
     }
 

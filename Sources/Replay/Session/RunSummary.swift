@@ -33,9 +33,10 @@ extension RunSummary {
     }
 
     /// As a trace's outcome; the writer adds its own counts.
-    var record: Outcome {
+    public var record: Outcome {
         var outcome = Outcome()
         outcome.kind = end.outcome
+        outcome.cpu = UInt8(truncatingIfNeeded: end.cpu)
         outcome.exitCode = end.stop?.rawValue ?? end.exitCode ?? 0
         outcome.cycles = cycles
         outcome.instructions = instructions
@@ -45,63 +46,5 @@ extension RunSummary {
         outcome.cpuInstructions = cpuInstructions
         outcome.reason = end.reason
         return outcome
-    }
-}
-
-/// What a recorder and a replayer keep of a run: counts by kind, the last events and the end of the
-/// console text, for diagnoses. Bounded, and in plain memory: it is touched at every event.
-public final class RunHistory {
-    public static let eventCapacity = 64
-    public static let consoleCapacity = 4096
-
-    private let kinds = EventKind.allCases.count
-    private let counts: UnsafeMutablePointer<UInt64>
-    private let events: UnsafeMutablePointer<Event>
-    private let console: UnsafeMutablePointer<UInt8>
-    private var eventCount = 0
-    private var consoleCount = 0
-
-    init() {
-        counts = .allocate(capacity: kinds)
-        counts.initialize(repeating: 0, count: kinds)
-        events = .allocate(capacity: Self.eventCapacity)
-        events.initialize(repeating: Event(), count: Self.eventCapacity)
-        console = .allocate(capacity: Self.consoleCapacity)
-        console.initialize(repeating: 0, count: Self.consoleCapacity)
-    }
-
-    deinit {
-        counts.deallocate()
-        events.deallocate()
-        console.deallocate()
-    }
-
-    @inline(__always)
-    func add(_ event: UnsafePointer<Event>) {
-        counts[Int(event.pointee.kind.rawValue)] &+= 1
-        events[eventCount & (Self.eventCapacity - 1)] = event.pointee
-        eventCount &+= 1
-    }
-
-    func add(_ byte: UInt8) {
-        console[consoleCount & (Self.consoleCapacity - 1)] = byte
-        consoleCount &+= 1
-    }
-
-    /// Events so far.
-    public var total: UInt64 { UInt64(eventCount) }
-    /// Events by `EventKind.rawValue`.
-    public var countsByKind: [UInt64] { (0..<kinds).map { counts[$0] } }
-
-    /// Oldest first, at most `eventCapacity`.
-    public var lastEvents: [Event] {
-        (max(0, eventCount - Self.eventCapacity)..<eventCount)
-            .map { events[$0 & (Self.eventCapacity - 1)] }
-    }
-
-    /// At most `consoleCapacity` bytes.
-    public var lastConsole: [UInt8] {
-        (max(0, consoleCount - Self.consoleCapacity)..<consoleCount)
-            .map { console[$0 & (Self.consoleCapacity - 1)] }
     }
 }

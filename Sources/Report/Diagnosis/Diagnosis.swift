@@ -59,7 +59,7 @@ public struct Diagnosis {
         case .guestPanic: "The guest panicked."
         case .tripleFault:
             "The processor shut down: delivering a double fault failed (triple fault)."
-        case .limit: "A limit was reached" + (limit.map { " (\($0))" } ?? "") + "."
+        case .limit: limit.map { "A limit was reached (\($0))." } ?? "The run was stopped."
         }
     }
 
@@ -78,11 +78,26 @@ public struct Diagnosis {
         return result
     }
 
+    /// Where RIP is; for a kernel that gave up, who made it do so.
     private func source(of place: DiagnosisPlace) -> String? {
-        guard let found = input.symbols.lookup(place.registers.rip, in: place.context) else {
-            return nil
+        if [.guestPanic, .hostPanic].contains(input.outcome.kind) {
+            let frames = StackWalk.frames(place, input.symbols)
+            let named = frames.compactMap { frame in
+                input.symbols.lookup(
+                    frame.isReturn ? frame.address &- 1 : frame.address, in: place.context)
+            }
+            let culprit = named.first { place in
+                place.symbol.map { name in
+                    !["hypercall", "panic", "crash", "end_run"].contains { name.contains($0) }
+                } ?? false
+            }
+            if let culprit { return Self.text(culprit) }
         }
-        return found.name + (found.source.map { " (\($0))" } ?? "")
+        return input.symbols.lookup(place.registers.rip, in: place.context).map(Self.text)
+    }
+
+    private static func text(_ place: SourcePlace) -> String {
+        place.name + (place.source.map { " (\($0))" } ?? "")
     }
 
     // MARK: A place
@@ -96,9 +111,27 @@ public struct Diagnosis {
         lines += CodeWindow.lines(place, input.symbols).map { "  " + $0 }
         lines.append("")
         lines.append("  Stack:")
-        lines += StackWalk.frames(place, input.symbols).map {
-            "    " + Self.frame($0, place.context, input.symbols)
+        let frames = StackWalk.frames(place, input.symbols).map {
+            Self.frame($0, place.context, input.symbols)
         }
+        lines += Self.withoutRepeats(frames).map { "    " + $0 }
+    }
+
+    /// A recursion's frames are told once, with their number.
+    static func withoutRepeats(_ frames: [String]) -> [String] {
+        var result: [String] = []
+        var at = 0
+        while at < frames.count {
+            let same = frames[at...].prefix { $0 == frames[at] }.count
+            result.append(frames[at])
+            if same > 3 {
+                result.append("    ... the same \(same - 1) times more")
+                at += same
+            } else {
+                at += 1
+            }
+        }
+        return result
     }
 
     private static func frame(

@@ -7,8 +7,12 @@ enum DiagnosisHints {
         var hints: [String] = []
         repeatedFault(input, &hints)
         lastException(input, &hints)
-        for place in input.places { self.place(place, input.symbols, &hints) }
+        for place in input.places {
+            self.place(place, input.symbols, &hints)
+            privilegedInstruction(place, input, &hints)
+        }
         interruptsOff(input, &hints)
+        silentGuest(input, &hints)
         return hints
     }
 
@@ -16,18 +20,42 @@ enum DiagnosisHints {
     private static func repeatedFault(_ input: DiagnosisInput, _ hints: inout [String]) {
         let faults = input.events.map(\.event).filter { $0.kind == .exception }
         guard let last = faults.last else { return }
-        let same = faults.reversed().prefix {
-            $0.rip == last.rip && $0.cr2 == last.cr2 && $0.number == last.number
-        }
-        guard same.count >= 3 else { return }
+        let same = faults.reversed().prefix { isSame($0, last) }
         let place = name(last.rip, last.from, input.symbols)
+        if same.count >= 3 {
+            hints.append(
+                "the last \(same.count) exceptions are the same \(EventText.vector(last.number)) "
+                    + "at \(place): its handler returns without mending the cause")
+            return
+        }
+        nestedFault(faults, input.symbols, &hints)
+    }
+
+    private static func isSame(_ a: Event, _ b: Event) -> Bool {
+        a.rip == b.rip && a.cr2 == b.cr2 && a.number == b.number && a.from == b.from
+    }
+
+    /// A fault that makes most of the last exceptions though others come between: a handler that
+    /// meets the fault it is there for.
+    private static func nestedFault(
+        _ faults: [Event], _ symbols: SymbolTable, _ hints: inout [String]
+    ) {
+        let recent = faults.suffix(32)
+        guard let common = recent.max(by: { a, b in count(a) < count(b) }), count(common) >= 8
+        else { return }
+        func count(_ event: Event) -> Int { recent.count { isSame($0, event) } }
+        let address =
+            common.number == UInt32(Vector.pageFault) ? " for address \(Hex.short(common.cr2))" : ""
         hints.append(
-            "the last \(same.count) exceptions are the same \(EventText.vector(last.number)) at "
-                + "\(place): its handler returns without mending the cause")
+            "\(count(common)) of the last \(recent.count) exceptions are the same "
+                + "\(EventText.vector(common.number)) at "
+                + "\(name(common.rip, common.from, symbols))\(address): the handler of this fault "
+                + "runs into it again")
     }
 
     private static func lastException(_ input: DiagnosisInput, _ hints: inout [String]) {
         let exceptions = input.events.map(\.event).filter { $0.kind == .exception }
+        let returned = Set(input.events.compactMap { $0.back?.event })
         if exceptions.last?.number == UInt32(Vector.doubleFault) {
             let first = exceptions.dropLast().last
             let after =
@@ -37,7 +65,11 @@ enum DiagnosisHints {
                 } ?? ""
             hints.append("a double fault was delivered\(after): no usable stack or handler")
         }
-        guard let fault = exceptions.last(where: { $0.number == UInt32(Vector.pageFault) }),
+        // A fault that was returned from has been mended (a page came in).
+        guard
+            let fault = exceptions.last(where: {
+                $0.number == UInt32(Vector.pageFault) && !returned.contains($0.sequence)
+            }),
             fault.sequence == exceptions.last?.sequence
                 || exceptions.last?.number == UInt32(Vector.doubleFault)
         else { return }
@@ -68,6 +100,35 @@ enum DiagnosisHints {
         fault.cr2 &- (fault.rsp &- 16384) <= 16384 + 64
     }
 
+    /// Instructions that CPL 3 may not execute whatever RFLAGS.IOPL says, and those that IOPL
+    /// decides about (Intel SDM vol. 3, 5.9).
+    private static let privileged: Set<Mnemonic> = [
+        .rdmsr, .wrmsr, .hlt, .lgdt, .lidt, .lldt, .ltr, .lmsw, .clts, .invlpg, .invd, .wbinvd,
+        .swapgs, .sysret, .cli, .sti, .in, .out,
+    ]
+
+    /// A #GP where user code stands at an instruction that only a kernel at CPL 0 may execute.
+    private static func privilegedInstruction(
+        _ place: DiagnosisPlace, _ input: DiagnosisInput, _ hints: inout [String]
+    ) {
+        guard let fault = input.events.map(\.event).last(where: { $0.kind == .exception }),
+            fault.number == UInt32(Vector.generalProtection), fault.from != .hostKernel,
+            fault.rip == place.registers.rip, let bytes = place.read(fault.rip, 3)
+        else { return }
+        var instruction = Instruction()
+        let padded = bytes + [UInt8](repeating: 0x90, count: 12)
+        let failure = padded.withUnsafeBufferPointer {
+            Decoder.decode(
+                $0.baseAddress!, count: $0.count, codeSize: place.registers.codeSize,
+                into: &instruction)
+        }
+        guard failure == nil, privileged.contains(instruction.mnemonic) else { return }
+        let name = disassemble(instruction, at: fault.rip) { _ in nil }.uppercased()
+        hints.append(
+            "\(Self.name(fault.rip, fault.from, input.symbols)) is \(name), which faults at CPL 3: "
+                + "a paravirt kernel must ask its host instead")
+    }
+
     private static func place(
         _ place: DiagnosisPlace, _ symbols: SymbolTable, _ hints: inout [String]
     ) {
@@ -83,11 +144,32 @@ enum DiagnosisHints {
 
     private static func interruptsOff(_ input: DiagnosisInput, _ hints: inout [String]) {
         guard input.outcome.kind == .limit, let place = input.places.first,
-            place.registers.rflags & RFLAGS.interruptEnable == 0
+            !place.takesInterrupts
         else { return }
+        let why =
+            place.registers.rflags & RFLAGS.interruptEnable == 0
+            ? "IF = 0" : "virtual, by its shared page"
         hints.append(
-            "\(place.title): interrupts are off (IF = 0), so nothing can take the processor away: "
+            "\(place.title): interrupts are off (\(why)), so nothing can take the processor away: "
                 + "a deadlock if it waits or loops")
+    }
+
+    /// Instructions without an event of the guest's own that are worth a word.
+    static let silence: UInt64 = 100_000
+
+    /// A guest that neither calls nor faults any more loops.
+    private static func silentGuest(_ input: DiagnosisInput, _ hints: inout [String]) {
+        let events = input.events.map(\.event).filter { $0.from.isGuest }
+        guard input.outcome.kind == .limit, let place = input.places.first,
+            place.context.isGuest, let oldest = events.first
+        else { return }
+        let last = events.last { $0.kind != .interrupt }
+        let since = input.outcome.instructions &- (last ?? oldest).instruction
+        guard since >= silence, since <= input.outcome.instructions else { return }
+        hints.append(
+            "the guest has neither called nor faulted for \(last == nil ? "over " : "")"
+                + "\(RunText.grouped(since)) instructions: it loops at "
+                + name(place.registers.rip, place.context, input.symbols))
     }
 
     private static func name(

@@ -40,17 +40,22 @@ public struct DiagnosisPlace {
     public var title: String
     public var context: Context
     public var registers: RegisterFile
+    /// Whether it takes interrupts: RFLAGS.IF, or for a guest what its shared page says.
+    public var takesInterrupts: Bool
     /// Bytes at a linear address of this place's address space; nil where nothing is mapped. It
     /// must not change the machine.
     public var read: (_ address: UInt64, _ count: Int) -> [UInt8]?
 
     public init(
         title: String, context: Context, registers: RegisterFile,
+        takesInterrupts: Bool? = nil,
         read: @escaping (_ address: UInt64, _ count: Int) -> [UInt8]?
     ) {
         self.title = title
         self.context = context
         self.registers = registers
+        self.takesInterrupts =
+            takesInterrupts ?? (registers.rflags & RFLAGS.interruptEnable != 0)
         self.read = read
     }
 }

@@ -1,14 +1,166 @@
 import Machine
+import Paravirt
 import Replay
+import Trace
+import X86
 
-/// Puts together a diagnosis of a machine that stopped.
-public enum MachineDiagnosis {
+/// Puts together the diagnosis of a machine that stopped: what `Diagnosis` needs, read from the
+/// machine, the run's history and the images. Nothing in the machine changes.
+public struct MachineDiagnosis {
+    private let summary: RunSummary
+    private let recorder: Recorder
+    private let machine: Machine
+    private let configuration: SessionConfiguration
+
+    /// - Parameter trace: the trace's path, if one was written.
+    /// - Returns: lines ending with a newline.
     public static func text(
-        _ end: RunEnd, machine: Machine, history: RunHistory,
-        configuration: SessionConfiguration
+        _ summary: RunSummary, recorder: Recorder, configuration: SessionConfiguration,
+        trace: String?
     ) -> String {
-        history.lastEvents.suffix(12).map {
-            EventLine.text($0, changes: [], reference: !configuration.design.isEmpty)
-        }.joined(separator: "\n")
+        let diagnosis = MachineDiagnosis(
+            summary: summary, recorder: recorder, machine: recorder.machine,
+            configuration: configuration)
+        return Diagnosis.text(diagnosis.input(trace: trace))
+    }
+
+    private func input(trace: String?) -> DiagnosisInput {
+        var input = DiagnosisInput()
+        input.outcome = summary.record
+        input.limit = limit
+        if input.limit != nil { input.outcome.reason = "" }
+        input.symbols.add(
+            image: configuration.host.bytes, name: "host", contexts: [.hostKernel, .hostUser])
+        if let guest = configuration.guest {
+            input.symbols.add(
+                image: guest.bytes, name: "guest", contexts: [.guestKernel, .guestUser])
+        }
+        input.places = places()
+        input.events = recorder.history.lastOfEachSide.map {
+            DiagnosisEvent($0.event, back: $0.back)
+        }
+        let isReference = !configuration.design.isEmpty
+        input.callName = { event in
+            switch event.kind {
+            case .hypercall where isReference: EventNames.hypercall(event.number)
+            case .syscall where isReference: EventNames.syscall(event.number)
+            default: nil
+            }
+        }
+        input.advice = advice(trace)
+        return input
+    }
+
+    /// The limit that was reached, in words.
+    private var limit: String? {
+        switch summary.end.stop {
+        case .cycles: "\(RunText.grouped(configuration.limits.cycles)) cycles"
+        case .instructions: "\(RunText.grouped(configuration.limits.instructions)) instructions"
+        case .request: summary.end.reason
+        case .idle, .notExecutable, nil: nil
+        }
+    }
+
+    // MARK: Where things stood
+
+    /// The place that explains the end comes first.
+    private func places() -> [DiagnosisPlace] {
+        let layout = recorder.layout
+        if [.guestKilled, .guestPanic].contains(summary.end.outcome) {
+            // The host has gone on without the guest: its own place says nothing of it.
+            let ended = layout.map { $0.endedVCPU(machine) } ?? 0
+            if let place = savedPlace(ended != 0 ? ended : recorder.lastVCPU) { return [place] }
+        }
+        var order = Array(0..<machine.cpuCount)
+        if let first = order.firstIndex(of: summary.end.cpu) {
+            order.swapAt(0, first)
+        }
+        var places = order.filter {
+            machine.cpu($0).pointee.activity != Activity.waitForStartup
+        }.map(processorPlace)
+        let isGuestShown = places.contains { $0.context.isGuest }
+        if !isGuestShown, let guest = savedPlace(recorder.lastVCPU) { places.append(guest) }
+        return places
+    }
+
+    /// A guest as the host saved it.
+    private func savedPlace(_ pointer: UInt64) -> DiagnosisPlace? {
+        guard let layout = recorder.layout,
+            let saved = SavedGuest(at: pointer, layout, machine)
+        else { return nil }
+        var registers = RegisterFile()
+        registers.general = saved.general
+        registers.rip = saved.rip
+        registers.rflags = saved.rflags
+        let context: Context = saved.isKernel ? .guestKernel : .guestUser
+        let machine = machine
+        return DiagnosisPlace(
+            title: "\(EventText.context(context)), VCPU \(saved.id), as saved at its last exit",
+            context: context, registers: registers,
+            takesInterrupts: layout.takesInterrupts(pointer, machine),
+            read: { saved.read($0, $1, machine) })
+    }
+
+    private func processorPlace(_ index: Int) -> DiagnosisPlace {
+        let cpu = machine.cpu(index)
+        let context = context(cpu)
+        let machine = machine
+        let root = cpu.pointee.cr3
+        let state = cpu.pointee.activity == Activity.halted ? ", halted" : ""
+        return DiagnosisPlace(
+            title: "CPU \(index), in the \(EventText.context(context))\(state)", context: context,
+            registers: Self.registers(cpu),
+            takesInterrupts: context.isGuest
+                ? recorder.layout?.takesInterrupts(recorder.lastVCPU, machine) : nil,
+            read: { Self.read($0, $1, root: root, machine) })
+    }
+
+    private func context(_ cpu: CPU) -> Context {
+        guard cpu.pointee.cpl == 3 else { return .hostKernel }
+        guard let layout = recorder.layout else { return .hostUser }
+        let pointer = layout.currentVCPU(cpu: Int(cpu.pointee.index), machine)
+        if pointer == 0 { return .hostUser }
+        return layout.isKernelMode(pointer, machine) ? .guestKernel : .guestUser
+    }
+
+    private static func registers(_ cpu: CPU) -> RegisterFile {
+        var file = RegisterFile()
+        for number in 0..<16 { file.general[number] = cpu.registers[number] }
+        file.rip = cpu.pointee.rip
+        file.rflags = cpu.pointee.rflags
+        file.selectors = (0..<6).map { cpu.segments[$0].selector }
+        file.fsBase = cpu.pointee.fs.base
+        file.gsBase = cpu.pointee.gs.base
+        file.control = (
+            cpu.pointee.cr0, cpu.pointee.cr2, cpu.pointee.cr3, cpu.pointee.cr4, cpu.pointee.efer
+        )
+        file.codeSize = CodeSize(rawValue: cpu.pointee.codeSize) ?? .bits64
+        return file
+    }
+
+    private static func read(
+        _ address: UInt64, _ count: Int, root: UInt64, _ machine: Machine
+    ) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        while bytes.count < count {
+            let next = address &+ UInt64(bytes.count)
+            let room = min(count - bytes.count, 4096 - Int(next & 0xFFF))
+            guard let place = machine.translate(next, cr3: root),
+                let part = machine.readPhysical(place, count: room)
+            else { return nil }
+            bytes += part
+        }
+        return bytes
+    }
+
+    // MARK: How to go on
+
+    private func advice(_ trace: String?) -> [String] {
+        guard let trace else { return ["Nothing was recorded; leave out --no-trace to keep it."] }
+        return [
+            "Reproduce it:      pvreplay replay \(trace)",
+            "What led to it:    pvreplay show \(trace) --last 40",
+            "The guest's side:  pvreplay show \(trace) --context guest-kernel --last 40",
+        ]
     }
 }

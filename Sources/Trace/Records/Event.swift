@@ -7,6 +7,9 @@ public enum Context: UInt8, Sendable, CaseIterable {
     case hostUser = 1
     case guestKernel = 2
     case guestUser = 3
+
+    /// Whether a guest ran, its kernel or one of its users.
+    @inlinable public var isGuest: Bool { rawValue >= Self.guestKernel.rawValue }
 }
 
 public enum EventKind: UInt8, Sendable, CaseIterable {

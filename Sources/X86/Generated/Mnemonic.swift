@@ -1,7 +1,9 @@
-// Generated from the opcode table (Sources/X86/Table) by `swift run isa-tool mnemonics`. Do not edit.
+// Generated from the opcode table (Sources/X86/Table) by
+// `swift run isa-tool mnemonics`. Do not edit.
 
-/// What an instruction does, as named by the rows of the opcode table. Rows with the same semantics
-/// share a case: conditions, operand sizes and operand kinds are fields of `Instruction`.
+/// What an instruction does, as named by the rows of the opcode table. Rows with the
+/// same semantics share a case: conditions, operand sizes and operand kinds are fields
+/// of `Instruction`.
 public enum Mnemonic: UInt16, Sendable, CaseIterable {
     case aaa
     case aad

@@ -7,15 +7,12 @@ public enum MnemonicSource {
         }
         let cases = identifiers.map { "    case " + ($0 == "in" ? "`in`" : $0) + "\n" }
         return """
-            // Generated from the opcode table (Sources/X86/Table) by `swift run isa-tool
-            // mnemonics`. \
-            Do not edit.
+            // Generated from the opcode table (Sources/X86/Table) by
+            // `swift run isa-tool mnemonics`. Do not edit.
 
             /// What an instruction does, as named by the rows of the opcode table. Rows with the
-            /// same \
-            semantics
-            /// share a case: conditions, operand sizes and operand kinds are fields of
-            /// `Instruction`.
+            /// same semantics share a case: conditions, operand sizes and operand kinds are fields
+            /// of `Instruction`.
             public enum Mnemonic: UInt16, Sendable, CaseIterable {
 
             """ + cases.joined() + "}\n"

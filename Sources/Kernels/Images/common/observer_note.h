@@ -27,5 +27,11 @@
 #define NOTE_REASON_PHYS        19   /* physical address of char[256]: why it ended, NUL-ended */
 #define NOTE_DESIGN_PHYS        20   /* physical address of the design's name, NUL-ended */
 #define NOTE_VCPU_FRAME         21   /* offset: u64 kernel virtual address of the guest registers
-                                        saved at the last exit (struct guest_frame), or 0 */
+                                        saved at the last exit (struct guest_frame), or 0;
+                                        optional, as all that follow */
+#define NOTE_VCPU_ROOT          22   /* offset: u64 guest-physical address of the root in use */
+#define NOTE_ENDED_VCPU_PHYS    23   /* physical address of a u64: kernel virtual address of the
+                                        VCPU whose guest decided how the run ended, or 0 */
+#define NOTE_SHARED_IRQ_ENABLED 24   /* offset in the shared page: u32, 0 while virtual interrupts
+                                        are off */
 #endif

@@ -41,6 +41,7 @@ static s64 hypercall_new_page_table(struct vcpu *vcpu, u64 root)
     /* The processor stays on the old root, which is never the one evicted, until the return to the
      * guest loads the new one. */
     vcpu->cpu->root = shadow_root(vcpu, root);
+    vcpu->guest_root = root;
     return 0;
 }
 

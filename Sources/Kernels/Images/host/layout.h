@@ -108,7 +108,8 @@
 #define VCPU_MEMORY 64
 #define VCPU_MEMORY_SIZE 72
 #define VCPU_FRAME 80
-#define VCPU_SIZE 88
+#define VCPU_GUEST_ROOT 88
+#define VCPU_SIZE 96
 
 /* Host system calls: Linux's numbers, and two of our own where the launcher would use write() and
  * read() of /dev/lguest. */

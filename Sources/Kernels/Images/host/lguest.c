@@ -57,6 +57,7 @@ s64 sys_lguest_init(u64 entry, u64 root, u64 boot_info)
     vcpu_start(guest, entry, boot_info);
     shadow_start(&guest->vcpu);
     guest->cpu.root = shadow_root(&guest->vcpu, root);
+    guest->vcpu.guest_root = root;
     guest->state = GUEST_READY;
     return 0;
 }

@@ -17,6 +17,10 @@
 
 extern u8 first_task_stack[];
 
+/* For the observer (observer_note.h): whose guest decided the outcome. Its descriptor and saved
+ * registers stay as they were at the guest's end. */
+struct vcpu *ended_vcpu;
+
 /* The value of a `host.` word on the command line, decimal. The guest's words are its own. */
 static u64 option(const char *name, u64 otherwise)
 {
@@ -54,10 +58,12 @@ static u32 judge(struct task **launchers, u64 count)
         struct lguest *guest = &guests[n];
         if (guest->state == GUEST_ENDED && guest->outcome >= outcome) {
             outcome = guest->outcome;
+            ended_vcpu = &guest->vcpu;
             format(end_reason, sizeof end_reason, "%s", guest->reason);
         } else if (guest->state != GUEST_ENDED) {
             /* Its launcher gave up on the image, or died. */
             outcome = EXIT_GUEST_KILLED;
+            ended_vcpu = 0;
             format(end_reason, sizeof end_reason, "guest %u was never started: %s", n,
                    launchers[n]->output);
             u64 length = string_length(end_reason);

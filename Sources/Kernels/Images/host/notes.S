@@ -43,6 +43,9 @@ note_start:
     FIELD NOTE_REASON_PHYS, PHYS(end_reason)
     FIELD NOTE_DESIGN_PHYS, PHYS(design_name)
     FIELD NOTE_VCPU_FRAME, VCPU_FRAME
+    FIELD NOTE_VCPU_ROOT, VCPU_GUEST_ROOT
+    FIELD NOTE_ENDED_VCPU_PHYS, PHYS(ended_vcpu)
+    FIELD NOTE_SHARED_IRQ_ENABLED, SHARED_IRQ_ENABLED
 note_end:
 
     .section .rodata.design_name, "a", @progbits

@@ -40,6 +40,7 @@ struct vcpu {
     u64 memory;                /* physical address of guest-physical 0 */
     u64 memory_size;
     struct guest_frame *frame; /* registers at the last exit; NULL before the first */
+    u64 guest_root;            /* guest-physical address of the root in use */
 };
 _Static_assert(offset_of(struct vcpu, system_call) == VCPU_SYSTEM_CALL, "vcpu");
 _Static_assert(offset_of(struct vcpu, exception) == VCPU_EXCEPTION, "vcpu");
@@ -53,6 +54,7 @@ _Static_assert(offset_of(struct vcpu, shared) == VCPU_SHARED, "vcpu");
 _Static_assert(offset_of(struct vcpu, memory) == VCPU_MEMORY, "vcpu");
 _Static_assert(offset_of(struct vcpu, memory_size) == VCPU_MEMORY_SIZE, "vcpu");
 _Static_assert(offset_of(struct vcpu, frame) == VCPU_FRAME, "vcpu");
+_Static_assert(offset_of(struct vcpu, guest_root) == VCPU_GUEST_ROOT, "vcpu");
 _Static_assert(sizeof(struct vcpu) == VCPU_SIZE, "vcpu");
 
 enum guest_state { GUEST_NONE, GUEST_READY, GUEST_RUNNING, GUEST_ENDED };
