@@ -168,15 +168,22 @@ extension CPU {
     @inline(__always)
     private func noteSize(_ linear: UInt64, _ page: UInt64) {
         if page & (TLB.sizeMask &<< TLB.sizeShift) != 0 {
-            pointee.largePieces |= 1 &<< ((linear &>> 30) & 63)
+            pointee.largePieces |= gigabyteBit(linear)
         }
+    }
+
+    /// The bit of `largePieces` for a gigabyte. Hashed, so that equal low bits of its number, as
+    /// those of an identity map and of a window at the start of another PML4 slot, do not meet.
+    @inline(__always)
+    private func gigabyteBit(_ linear: UInt64) -> UInt64 {
+        1 &<< (((linear &>> 30) &* 0x9E37_79B9_7F4A_7C15) &>> 58)
     }
 
     /// Forgets the translations of the page at a linear address, for both privileges (INVLPG):
     /// all pieces of it, when a piece of a large page around it may be cached.
     public func invalidatePage(_ linear: UInt64) {
         invalidatePiece(linear)
-        if pointee.largePieces & (1 &<< ((linear &>> 30) & 63)) == 0 { return }
+        if pointee.largePieces & gigabyteBit(linear) == 0 { return }
         for n in 0..<TLB.dataEntries where covers(pointee.dataTLB[n], linear) {
             pointee.dataTLB[n] = TLB.empty
         }

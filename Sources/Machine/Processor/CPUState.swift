@@ -186,8 +186,8 @@ public struct CPUState {
     public var tlbContext: UInt64 = 2
     /// The generation that began with the last flush of global pages.
     var globalFloor: UInt64 = 1
-    /// Which gigabytes may have pieces of large pages cached: bit n for addresses whose bits
-    /// 35...30 are n. It only ever says too much.
+    /// Which gigabytes may have pieces of large pages cached, a bit for each by `gigabyteBit`. It
+    /// only ever says too much.
     var largePieces: UInt64 = 0
     public var shared: UnsafeMutablePointer<SharedState>
     /// What the instruction now executing has to tell the observer once it has retired; see

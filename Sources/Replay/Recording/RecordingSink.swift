@@ -11,6 +11,11 @@ import Trace
 final class RecordingSink: PathSink, InputSource {
     let history = RunHistory()
     private let writer: TraceWriter?
+    /// `writer` where it is to be written to, reached without counting references.
+    private struct Hot {
+        var writer: Unmanaged<TraceWriter>?
+    }
+    private let hot: UnsafeMutablePointer<Hot>
     private let limits: SessionLimits
     private let console: (any ConsoleSource)?
     private let consoleOutput: ((UInt8) -> Void)?
@@ -23,6 +28,8 @@ final class RecordingSink: PathSink, InputSource {
 
     init(_ options: RecordingOptions, writer: TraceWriter?) {
         self.writer = writer
+        hot = .allocate(capacity: 1)
+        hot.initialize(to: Hot(writer: writer.map { Unmanaged.passUnretained($0) }))
         limits = options.limits
         console = options.console
         consoleOutput = options.consoleOutput
@@ -32,17 +39,21 @@ final class RecordingSink: PathSink, InputSource {
         planCheck(after: nil)
     }
 
+    deinit { hot.deallocate() }
+
     // MARK: What the observer hears
 
     func observed(
         _ event: UnsafePointer<Event>, sharedPage: UnsafeRawPointer?, machine: Machine
     ) {
         history.add(event)
-        if let writer, failure == nil {
-            do {
-                try writer.append(event: event, sharedPage: sharedPage)
-            } catch {
-                fail(error, machine)
+        if let writer = hot.pointee.writer {
+            writer._withUnsafeGuaranteedRef { writer in
+                do throws(TraceError) {
+                    try writer.append(event: event, sharedPage: sharedPage)
+                } catch {
+                    fail(error, machine)
+                }
             }
         }
         if event.pointee.sequence >= nextCheck { check(event.pointee.sequence, machine) }
@@ -50,11 +61,13 @@ final class RecordingSink: PathSink, InputSource {
 
     func returned(_ back: EventReturn, machine: Machine) {
         history.add(back)
-        guard let writer, failure == nil else { return }
-        do {
-            try writer.append(return: back)
-        } catch {
-            fail(error, machine)
+        guard let writer = hot.pointee.writer else { return }
+        writer._withUnsafeGuaranteedRef { writer in
+            do throws(TraceError) {
+                try writer.append(return: back)
+            } catch {
+                fail(error, machine)
+            }
         }
     }
 
@@ -120,6 +133,7 @@ final class RecordingSink: PathSink, InputSource {
 
     private func fail(_ error: TraceError, _ machine: Machine) {
         failure = error
+        hot.pointee.writer = nil
         machine.requestStop()
     }
 

@@ -114,13 +114,21 @@ enum EventComparison {
     /// The fast question, asked at every event.
     @inline(__always)
     static func agree(_ a: UnsafePointer<Event>, _ b: UnsafePointer<Event>) -> Bool {
-        let x = a.pointee
-        let y = b.pointee
-        return x.kind == y.kind && x.cpu == y.cpu && x.vcpu == y.vcpu && x.number == y.number
-            && x.from == y.from && x.to == y.to && x.cycle == y.cycle
-            && x.instruction == y.instruction && x.rip == y.rip && x.rsp == y.rsp
-            && x.errorCode == y.errorCode && x.cr2 == y.cr2 && x.arguments == y.arguments
-            && (!x.digestKnown || x.digest == y.digest)
+        // Field by field through the pointers: a copy of an event costs more than the question.
+        a.pointee.kind == b.pointee.kind && a.pointee.cpu == b.pointee.cpu
+            && a.pointee.vcpu == b.pointee.vcpu && a.pointee.number == b.pointee.number
+            && a.pointee.from == b.pointee.from && a.pointee.to == b.pointee.to
+            && a.pointee.cycle == b.pointee.cycle
+            && a.pointee.instruction == b.pointee.instruction
+            && a.pointee.rip == b.pointee.rip && a.pointee.rsp == b.pointee.rsp
+            && a.pointee.errorCode == b.pointee.errorCode && a.pointee.cr2 == b.pointee.cr2
+            && a.pointee.arguments.0 == b.pointee.arguments.0
+            && a.pointee.arguments.1 == b.pointee.arguments.1
+            && a.pointee.arguments.2 == b.pointee.arguments.2
+            && a.pointee.arguments.3 == b.pointee.arguments.3
+            && a.pointee.arguments.4 == b.pointee.arguments.4
+            && a.pointee.arguments.5 == b.pointee.arguments.5
+            && (!a.pointee.digestKnown || a.pointee.digest == b.pointee.digest)
     }
 
     static func sharedFields(

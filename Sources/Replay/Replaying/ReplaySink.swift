@@ -15,18 +15,26 @@ final class ReplaySink: PathSink, InputSource {
 
     private let reader: TraceReader
     private let cursor: TraceCursor
+    /// What every event looks at, in plain memory: `found` and `failure` are large to look at.
+    private struct Hot {
+        /// Whether `found` or `failure` is set.
+        var isOver = false
+        /// What the cursor has read and nothing has taken yet.
+        var pending: RecordKind?
+        /// Bytes of a pending console record that the machine has put out already.
+        var consoleTaken = 0
+    }
+    private let hot: UnsafeMutablePointer<Hot>
     private let consoleOutput: ((UInt8) -> Void)?
     /// Whether the machine is to stop right after the last record: the trace is torn there, or a
     /// limit of events or bytes stopped the recorder there.
     private let stopsWithRecords: Bool
-    /// What the cursor has read and nothing has taken yet.
-    private var pending: RecordKind?
-    /// Bytes of a pending console record that the machine has put out already.
-    private var consoleTaken = 0
 
     init(_ reader: TraceReader, consoleOutput: ((UInt8) -> Void)?) {
         self.reader = reader
         cursor = reader.cursor()
+        hot = .allocate(capacity: 1)
+        hot.initialize(to: Hot())
         self.consoleOutput = consoleOutput
         stopsWithRecords =
             reader.outcome.map {
@@ -34,36 +42,40 @@ final class ReplaySink: PathSink, InputSource {
             } ?? true
     }
 
+    deinit { hot.deallocate() }
+
     /// Whether there is nothing to run for.
-    var isFinished: Bool { isOver || (pending == nil && stopsWithRecords) }
-    private var isOver: Bool { found != nil || failure != nil }
+    var isFinished: Bool {
+        hot.pointee.isOver || (hot.pointee.pending == nil && stopsWithRecords)
+    }
 
     // MARK: The recording
 
     /// Reads the next record; injections are scheduled at once, as they come before the next event.
     func advance(_ machine: Machine) {
-        consoleTaken = 0
+        hot.pointee.consoleTaken = 0
         do {
-            pending = try cursor.next()
-            while pending == .input, cursor.input.kind != .console {
+            hot.pointee.pending = try cursor.next()
+            while hot.pointee.pending == .input, cursor.input.kind != .console {
                 let input = cursor.input
                 guard Int(input.cpu) < machine.cpuCount else {
                     throw ReplayError.noSuchCPU(Int(input.cpu))
                 }
                 machine.schedule(
                     input.stimulus, cpu: Int(input.cpu), at: .cycle(input.cycle))
-                pending = try cursor.next()
+                hot.pointee.pending = try cursor.next()
             }
         } catch let error as TraceError {
             fail(.trace(error), machine)
         } catch {
             fail(error as? ReplayError ?? .noSuchCPU(0), machine)
         }
-        if pending == nil, stopsWithRecords { machine.requestStop() }
+        if hot.pointee.pending == nil, stopsWithRecords { machine.requestStop() }
     }
 
     private func fail(_ error: ReplayError, _ machine: Machine) {
-        pending = nil
+        hot.pointee.pending = nil
+        hot.pointee.isOver = true
         if failure == nil { failure = error }
         machine.requestStop()
     }
@@ -71,7 +83,8 @@ final class ReplaySink: PathSink, InputSource {
     private func diverge(
         _ kind: Divergence.Kind, _ fields: [Divergence.Field], _ machine: Machine
     ) {
-        guard found == nil, failure == nil else { return }
+        guard !hot.pointee.isOver else { return }
+        hot.pointee.isOver = true
         found = Divergence(
             kind: kind, agreeingEvents: history.total, cycle: machine.cycles,
             fields: fields, before: history.lastEvents, instruction: nil)
@@ -84,7 +97,7 @@ final class ReplaySink: PathSink, InputSource {
         _ event: UnsafePointer<Event>, sharedPage: UnsafeRawPointer?, machine: Machine
     ) {
         if isFinished { return }
-        guard pending == .event else {
+        guard hot.pointee.pending == .event else {
             unexpected(event.pointee, machine)
             return
         }
@@ -120,12 +133,14 @@ final class ReplaySink: PathSink, InputSource {
 
     /// The machine did something where the recording has another kind of record, or none.
     private func unexpected(_ event: Event, _ machine: Machine) {
-        switch pending {
+        switch hot.pointee.pending {
         case .eventReturn:
             diverge(.pathReturn(expected: cursor.eventReturn, actual: nil), [], machine)
         case .console:
             diverge(
-                .console(expected: Array(cursor.console.bytes[consoleTaken...]), actual: []), [],
+                .console(
+                    expected: Array(cursor.console.bytes[hot.pointee.consoleTaken...]), actual: []),
+                [],
                 machine)
         case .input: diverge(.input(expected: cursor.input), [], machine)
         case .event, nil: diverge(.extraEvent(actual: event), [], machine)
@@ -134,8 +149,8 @@ final class ReplaySink: PathSink, InputSource {
 
     func returned(_ back: EventReturn, machine: Machine) {
         if isFinished { return }
-        guard pending == .eventReturn, cursor.eventReturn == back else {
-            let expected = pending == .eventReturn ? cursor.eventReturn : nil
+        guard hot.pointee.pending == .eventReturn, cursor.eventReturn == back else {
+            let expected = hot.pointee.pending == .eventReturn ? cursor.eventReturn : nil
             diverge(
                 .pathReturn(expected: expected, actual: back),
                 expected.map { EventComparison.fields($0, back) } ?? [], machine)
@@ -149,26 +164,30 @@ final class ReplaySink: PathSink, InputSource {
         if isFinished { return }
         history.add(byte)
         consoleOutput?(byte)
-        guard pending == .console else {
+        guard hot.pointee.pending == .console else {
             diverge(.console(expected: [], actual: [byte]), [], machine)
             return
         }
         let expected = cursor.console
-        let atStart = consoleTaken == 0
-        guard expected.bytes[consoleTaken] == byte, expected.cpu == cpu,
+        let atStart = hot.pointee.consoleTaken == 0
+        guard expected.bytes[hot.pointee.consoleTaken] == byte, expected.cpu == cpu,
             !atStart || expected.cycle == cycle
         else {
             diverge(
-                .console(expected: Array(expected.bytes[consoleTaken...]), actual: [byte]), [],
+                .console(
+                    expected: Array(expected.bytes[hot.pointee.consoleTaken...]), actual: [byte]),
+                [],
                 machine)
             return
         }
-        consoleTaken += 1
-        if consoleTaken == expected.bytes.count { advance(machine) }
+        hot.pointee.consoleTaken += 1
+        if hot.pointee.consoleTaken == expected.bytes.count { advance(machine) }
     }
 
     func poll(at cycle: UInt64, machine: Machine) -> [UInt8] {
-        guard !isOver, pending == .input, cursor.input.cycle <= cycle else { return [] }
+        guard !hot.pointee.isOver, hot.pointee.pending == .input, cursor.input.cycle <= cycle else {
+            return []
+        }
         let input = cursor.input
         guard input.cycle == cycle else {
             diverge(.input(expected: input), [], machine)
@@ -183,7 +202,7 @@ final class ReplaySink: PathSink, InputSource {
     /// Compares the end of a run that agreed so far.
     func compareEnd(_ summary: RunSummary, _ machine: Machine) {
         if found != nil { return }
-        if pending == .event {
+        if hot.pointee.pending == .event {
             diverge(.missingEvent(expected: cursor.event.pointee), [], machine)
             return
         }

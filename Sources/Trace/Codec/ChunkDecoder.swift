@@ -12,6 +12,8 @@ public enum RecordKind: Sendable {
 struct ChunkDecoder {
     private var predictor: Predictor
     private let readers: UnsafeMutablePointer<ColumnReader>
+    /// Whether a column of this chunk has been read past its end.
+    private let anyFailed: UnsafeMutablePointer<Bool>
     private let sharedSize: Int
     private var raw: UnsafeMutableRawBufferPointer
     /// Of the chunk's block, for errors.
@@ -30,6 +32,8 @@ struct ChunkDecoder {
     init(sharedSize: Int) {
         self.sharedSize = sharedSize
         readers = .allocate(capacity: ColumnID.count)
+        anyFailed = .allocate(capacity: 1)
+        anyFailed.initialize(to: false)
         predictor = Predictor(sharedSize: sharedSize)
         raw = .allocate(byteCount: Chunk.byteLimit * 2, alignment: 16)
     }
@@ -37,6 +41,7 @@ struct ChunkDecoder {
     func deallocate() {
         predictor.deallocate()
         readers.deallocate()
+        anyFailed.deallocate()
         raw.deallocate()
     }
 
@@ -54,6 +59,7 @@ struct ChunkDecoder {
         cpu = 0
         page = UnsafeRawBufferPointer(start: nil, count: 0)
         predictor.reset()
+        anyFailed.pointee = false
         let size = Int(header.rawSize)
         if size > raw.count {
             raw.deallocate()
@@ -81,7 +87,9 @@ struct ChunkDecoder {
             }
             if id < ColumnID.count {
                 let bytes = (base + start).assumingMemoryBound(to: UInt8.self)
-                (readers + id).initialize(to: ColumnReader(bytes, count: length))
+                (readers + id).initialize(
+                    to: ColumnReader(
+                        bytes, count: length, anyFailed: anyFailed))
             }
             start += length
         }
@@ -154,8 +162,13 @@ struct ChunkDecoder {
     }
 
     /// Throws if any column has been read past its end.
-    @inline(never)
+    @inline(__always)
     private func checkColumns() throws(TraceError) {
+        if anyFailed.pointee { try nameFailure() }
+    }
+
+    @inline(never)
+    private func nameFailure() throws(TraceError) {
         for id in 0..<ColumnID.count where readers[id].failed {
             throw malformed("column \(id) is too short")
         }
@@ -226,7 +239,7 @@ struct ChunkDecoder {
         }
         e.errorCode = slot.pointee.error
         e.sharedPageKnown = site.pageKnown
-        try readShared(slot, misses, e)
+        try readShared(slot, misses, site)
         e.rip = site.rip
         if asynchronous {
             if misses & Miss.rip != 0 { slot.pointee.rip &+= self[.rips].pointee.zigzag() }
@@ -288,13 +301,18 @@ struct ChunkDecoder {
         _ slot: UnsafeMutablePointer<Slot>, _ lanes: inout SIMD8<UInt64>
     ) {
         let which = self[.laneMisses].pointee.byte()
-        for lane in 0..<8 where which & 1 &<< UInt8(truncatingIfNeeded: lane) != 0 {
+        let strides = slot.words(\.strides)
+        let candidates = slot.words(\.candidates)
+        var rest = UInt64(which)
+        while rest != 0 {
+            let lane = rest.trailingZeroBitCount
+            rest &= rest &- 1
             let column = readers + (ColumnID.argument0.rawValue &+ lane)
             let difference = column.pointee.zigzag()
             lanes[lane] &+= difference
-            let step = difference &+ slot.pointee.strides[lane]
-            slot.pointee.strides[lane] = step == slot.pointee.candidates[lane] ? step : 0
-            slot.pointee.candidates[lane] = step
+            let step = difference &+ strides[lane]
+            strides[lane] = step == candidates[lane] ? step : 0
+            candidates[lane] = step
         }
     }
 
@@ -302,15 +320,15 @@ struct ChunkDecoder {
 
     @inline(__always)
     private mutating func readShared(
-        _ slot: UnsafeMutablePointer<Slot>, _ misses: UInt8, _ e: Event
+        _ slot: UnsafeMutablePointer<Slot>, _ misses: UInt8, _ site: Site
     ) throws(TraceError) {
-        guard e.sharedPageKnown else {
+        guard site.pageKnown else {
             if misses & Miss.shared != 0 { throw malformed("changes of a page that is not known") }
             page = UnsafeRawBufferPointer(start: nil, count: 0)
             return
         }
         let words = predictor.pageWords
-        let known = predictor.pages + Int(e.vcpu & 255) &* words
+        let known = predictor.pages + Int(site.vcpu & 255) &* words
         page = UnsafeRawBufferPointer(start: known, count: sharedSize)
         if misses & Miss.shared != 0 {
             slot.pointee.shared = try readChanges(known, words)

@@ -217,13 +217,20 @@ struct ChunkEncoder {
         _ slot: UnsafeMutablePointer<Slot>, _ difference: SIMD8<UInt64>
     ) {
         var which: UInt8 = 0
-        for lane in 0..<8 where difference[lane] != 0 {
-            which |= 1 &<< UInt8(truncatingIfNeeded: lane)
-            (columns + (ColumnID.argument0.rawValue &+ lane)).pointee.zigzag(difference[lane])
-            // The same step as Striding's, on one lane.
-            let step = difference[lane] &+ slot.pointee.strides[lane]
-            slot.pointee.strides[lane] = step == slot.pointee.candidates[lane] ? step : 0
-            slot.pointee.candidates[lane] = step
+        let strides = slot.words(\.strides)
+        let candidates = slot.words(\.candidates)
+        var all = difference
+        withUnsafeMutableBytes(of: &all) { bytes in
+            for lane in 0..<8 {
+                let missed = bytes.load(fromByteOffset: lane &* 8, as: UInt64.self)
+                if missed == 0 { continue }
+                which |= 1 &<< UInt8(truncatingIfNeeded: lane)
+                (columns + (ColumnID.argument0.rawValue &+ lane)).pointee.zigzag(missed)
+                // The same step as Striding's, on one lane.
+                let step = missed &+ strides[lane]
+                strides[lane] = step == candidates[lane] ? step : 0
+                candidates[lane] = step
+            }
         }
         self[.laneMisses].pointee.byte(which)
     }

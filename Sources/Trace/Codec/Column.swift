@@ -110,16 +110,25 @@ struct Column {
     }
 }
 
-/// Reads a column back. A read past the end gives zeros and sets `failed`, which the decoder tests
-/// once a record: nothing outside the column is touched.
+/// Reads a column back. A read past the end gives zeros and sets `failed`, and a flag that all
+/// columns of a chunk share, which the decoder tests once a record: nothing outside the column is
+/// touched.
 struct ColumnReader {
     private var next: UnsafePointer<UInt8>
     private let end: UnsafePointer<UInt8>
+    private let anyFailed: UnsafeMutablePointer<Bool>
     private(set) var failed = false
 
-    init(_ start: UnsafePointer<UInt8>, count: Int) {
+    init(_ start: UnsafePointer<UInt8>, count: Int, anyFailed: UnsafeMutablePointer<Bool>) {
         next = start
         end = start + count
+        self.anyFailed = anyFailed
+    }
+
+    @inline(never)
+    private mutating func fail() {
+        failed = true
+        anyFailed.pointee = true
     }
 
     var remaining: Int { end - next }
@@ -127,7 +136,7 @@ struct ColumnReader {
     @inline(__always)
     mutating func byte() -> UInt8 {
         guard next < end else {
-            failed = true
+            fail()
             return 0
         }
         let value = next.pointee
@@ -159,7 +168,7 @@ struct ColumnReader {
             if part < 0x80 { return value }
             shift &+= 7
         }
-        failed = true
+        fail()
         return 0
     }
 
@@ -172,7 +181,7 @@ struct ColumnReader {
     @inline(__always)
     mutating func word() -> UInt64 {
         guard remaining >= 8 else {
-            failed = true
+            fail()
             return 0
         }
         let value = UnsafeRawPointer(next).load(UInt64.self, at: 0)
@@ -182,7 +191,7 @@ struct ColumnReader {
 
     mutating func bytes(_ count: Int) -> [UInt8] {
         guard count >= 0, remaining >= count else {
-            failed = true
+            fail()
             return []
         }
         defer { next += count }

@@ -390,6 +390,16 @@ struct Slot {
     var shared = SharedPrediction()
 }
 
+extension UnsafeMutablePointer<Slot> {
+    /// One of a slot's vectors as eight words in memory: a lane by number is otherwise a copy of the
+    /// whole vector.
+    @inline(__always)
+    func words(_ vector: KeyPath<Slot, SIMD8<UInt64>>) -> UnsafeMutablePointer<UInt64> {
+        let offset = MemoryLayout<Slot>.offset(of: vector).unsafelyUnwrapped
+        return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: UInt64.self)
+    }
+}
+
 extension Slot {
     /// The result foretold for a return, given the one before on the same CPU.
     @inline(__always)
