@@ -5,7 +5,7 @@ SWIFT ?= swift
 RELEASE = .build/release/pvreplay
 DEMO = .build/demo
 
-.PHONY: demo test build bench lint format setup rerecord clean
+.PHONY: demo test build bench lint format setup rerecord second-opinion clean
 
 demo: build
 	@mkdir -p $(DEMO)
@@ -36,6 +36,10 @@ setup:
 # Re-records the golden traces in Traces/ and every stored expectation.
 rerecord: build
 	Tools/rerecord $(CURDIR)/$(RELEASE)
+
+# The decoder against iced-x86 (from PyPI), over 1.9 million instructions.
+second-opinion: setup
+	Tools/second-opinion/run
 
 clean:
 	rm -rf .build

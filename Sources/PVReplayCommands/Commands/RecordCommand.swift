@@ -20,6 +20,8 @@ struct RecordCommand: ParsableCommand {
               pvreplay record --inject nmi@event:500 --inject irq:0x40@cycle:900000
               pvreplay record --host bench.elf --append 'syscall' --no-trace
 
+            Ctrl-C ends the run at its next event, with a whole trace; a second one at once.
+
             Exit codes: 0 clean shutdown, 10 the machine failed (trace written), 11 a limit was
             reached (trace written), 70 an instruction that pvreplay lacks, 74 output failed.
             """)
@@ -117,6 +119,8 @@ struct RecordCommand: ParsableCommand {
         defer { live?.restore() }
         let text = try ConsoleText(file: console, toOutput: !json && !quiet)
         options.consoleOutput = { text.put($0) }
+        Interruption.watch()
+        options.isInterrupted = { Interruption.wasAsked }
         let progress = Progress(quiet: quiet || json || text.isTerminal)
         options.progress = { cycles, instructions, events in
             progress.show("\(instructions / 1_000_000) M instructions, \(events) events")

@@ -19,6 +19,7 @@ final class RecordingSink: PathSink, InputSource {
     private let limits: SessionLimits
     private let console: (any ConsoleSource)?
     private let consoleOutput: ((UInt8) -> Void)?
+    private let isInterrupted: () -> Bool
     private var injections: [Injection]
     /// Sequence number of the next event at which limits and injections are looked at.
     private var nextCheck: UInt64 = 0
@@ -33,6 +34,7 @@ final class RecordingSink: PathSink, InputSource {
         limits = options.limits
         console = options.console
         consoleOutput = options.consoleOutput
+        isInterrupted = options.isInterrupted
         injections = options.injections.filter {
             if case .event = $0.moment { true } else { false }
         }
@@ -86,8 +88,11 @@ final class RecordingSink: PathSink, InputSource {
 
     /// What need not be looked at for every event.
     private func check(_ sequence: UInt64, _ machine: Machine) {
-        if sequence &+ 1 >= limits.events { reach("the limit of events", machine) }
-        if let writer, writer.byteCount >= limits.bytes { reach("the limit of bytes", machine) }
+        if sequence &+ 1 >= limits.events { reach("the limit of events was reached", machine) }
+        if let writer, writer.byteCount >= limits.bytes {
+            reach("the limit of bytes was reached", machine)
+        }
+        if isInterrupted() { reach("the recording was interrupted", machine) }
         let due = injections.filter { $0.moment == .event(sequence) }
         injections.removeAll { $0.moment == .event(sequence) }
         for injection in due { inject(injection, machine) }
@@ -106,7 +111,7 @@ final class RecordingSink: PathSink, InputSource {
     }
 
     private func reach(_ limit: String, _ machine: Machine) {
-        if limitReached == nil { limitReached = "\(limit) was reached" }
+        if limitReached == nil { limitReached = limit }
         machine.requestStop()
     }
 
@@ -140,6 +145,8 @@ final class RecordingSink: PathSink, InputSource {
     // MARK: The world
 
     func poll(at cycle: UInt64, machine: Machine) -> [UInt8] {
+        // The stop comes with the next event: a replay can tell that place.
+        if isInterrupted() { nextCheck = 0 }
         guard let console else { return [] }
         let isIdle = (0..<machine.cpuCount).allSatisfy {
             machine.cpu($0).pointee.activity != Activity.active
