@@ -8,7 +8,7 @@ public struct RecordingOptions {
     public var checkpointInterval: UInt64 = RecordingOptions.defaultCheckpointInterval
     public var injections: [Injection] = []
     public var console: (any ConsoleSource)?
-    /// Whether the person has asked for an end. Asked now and then: the run stops at the next event.
+    /// Whether the person has asked for an end; the run stops at the next event.
     public var isInterrupted: () -> Bool = { false }
     /// Receives every byte of console output, as it comes.
     public var consoleOutput: ((UInt8) -> Void)?

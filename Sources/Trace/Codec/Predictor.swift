@@ -391,8 +391,8 @@ struct Slot {
 }
 
 extension UnsafeMutablePointer<Slot> {
-    /// One of a slot's vectors as eight words in memory: a lane by number is otherwise a copy of the
-    /// whole vector.
+    /// One of a slot's vectors as eight words in memory: a lane by number is otherwise a copy of
+    /// the whole vector.
     @inline(__always)
     func words(_ vector: KeyPath<Slot, SIMD8<UInt64>>) -> UnsafeMutablePointer<UInt64> {
         let offset = MemoryLayout<Slot>.offset(of: vector).unsafelyUnwrapped
