@@ -48,7 +48,7 @@ public final class Machine {
         self.configuration = configuration
         self.memory = memory
         shared = .allocate(capacity: 1)
-        bus = Bus(shared: shared, cpuCount: configuration.cpus)
+        bus = Bus(shared: shared, configuration)
         var cpus: [CPU] = []
         for index in 0..<configuration.cpus {
             cpus.append(Machine.makeCPU(index: index, shared: shared))
@@ -67,6 +67,7 @@ public final class Machine {
                 pageFlags: memory.pageFlags, bus: .passUnretained(bus), costs: costs,
                 blocks: nil, machine: .passUnretained(self), vendor: configuration.vendor))
         for cpu in cpus { cpu.pointee.rdx = UInt64(cpu.identify(leaf: 1, subleaf: 0).eax) }
+        if configuration.platform == .pc { bus.rescheduleIntervalTimer(after: 0, by: nil) }
     }
 
     deinit {
@@ -131,6 +132,9 @@ public final class Machine {
     /// How far time has come: the cycle that the vCPU furthest ahead has reached or, if all are
     /// waiting, the last scheduled event, poll or limit since.
     public var cycles: UInt64 { cpus.reduce(lastInstant) { max($0, $1.pointee.cycles) } }
+
+    /// How many cycles a second of the devices' and the clock's time has: what a `pc`'s timers run by.
+    public static let cyclesPerSecond: UInt64 = 1_000_000_000
 
     /// The cycle at which a stimulus that is injected now takes effect on a vCPU: its own, or while
     /// it waits the machine's.

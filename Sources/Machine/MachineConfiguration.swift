@@ -6,6 +6,16 @@ public enum Executor: UInt8, Sendable, CaseIterable {
     case blocks
 }
 
+/// Which devices stand around the processors.
+public enum Platform: UInt8, Sendable, CaseIterable {
+    /// What a paravirt host needs: local APICs, a polled serial port, isa-debug-exit, and 8259s that
+    /// no line reaches.
+    case bare
+    /// A PC as other people's kernels expect it (Docs/platform.md): interrupt lines, timers, clock,
+    /// firmware tables.
+    case pc
+}
+
 /// What a machine is made of. Everything here is fixed for the machine's life and, but for the
 /// executor, decides what the guest sees.
 public struct MachineConfiguration: Sendable {
@@ -21,6 +31,9 @@ public struct MachineConfiguration: Sendable {
     /// Cycles between two polls of `Machine.inputs`; rounded up to a multiple of
     /// `Machine.quantum`, so that polling never changes how vCPUs interleave.
     public var inputPollCycles: UInt64
+    public var platform: Platform
+    /// What the battery-backed clock of a `pc` shows at cycle 0: seconds since 1970 (UTC).
+    public var epoch: UInt64
 
     /// RAM ends below the local APIC and firmware area that every PC keeps under 4 GiB.
     public static let maximumMemory: UInt64 = 0xC000_0000
@@ -29,7 +42,7 @@ public struct MachineConfiguration: Sendable {
     public init(
         memory: UInt64 = 256 << 20, cpus: Int = 1, vendor: Vendor = .intel,
         costs: CostProfile = .default, executor: Executor = .blocks,
-        inputPollCycles: UInt64 = 1 << 20
+        inputPollCycles: UInt64 = 1 << 20, platform: Platform = .bare, epoch: UInt64 = 0
     ) {
         self.memory = memory
         self.cpus = cpus
@@ -37,6 +50,8 @@ public struct MachineConfiguration: Sendable {
         self.costs = costs
         self.executor = executor
         self.inputPollCycles = inputPollCycles
+        self.platform = platform
+        self.epoch = epoch
     }
 }
 
@@ -61,6 +76,10 @@ public struct RunLimits: Equatable, Sendable {
 public enum StopReason: Equatable, Sendable {
     /// The guest wrote this value to isa-debug-exit (QEMU would exit with `value << 1 | 1`).
     case debugExit(UInt32)
+    /// The guest entered ACPI's S5 by the power-management control port.
+    case poweredOff
+    /// The guest reset the machine by this port: 0x64, 0x92 or 0xCF9.
+    case reset(port: UInt16)
     /// A vCPU shut down: an exception while delivering #DF (triple fault).
     case shutdown(cpu: Int)
     case cycleLimit

@@ -14,7 +14,6 @@ extension Machine {
         static let memoryMapEntrySize = 24
         /// Where start info may lie: above the interrupt vectors, below the extended BIOS data.
         static let infoStart: UInt64 = 0x6000
-        static let infoEnd: UInt64 = 0x9_F000
         static let maximumCommandLine = 65535
     }
 
@@ -36,21 +35,67 @@ extension Machine {
             occupied.append(place)
             module = place
         }
-        let info = try writeStartInfo(module: module, commandLine, avoiding: occupied)
+        let modules = module.map { [PlacedModule(range: $0, commandLine: [])] } ?? []
+        let info = try writeStartInfo(modules, commandLine, avoiding: occupied)
         cpus[0].enterPVH(at: entry, startInfo: info)
         bus.apics[0].leaveAsFirmware()
     }
 
+    /// The same for `Machine.boot`: any number of modules, their command lines, ACPI tables.
+    func loadPVH(
+        _ file: ELFFile, entry: UInt64, modules: [BootModule], commandLine: String, tables: UInt64
+    ) throws(MachineError) {
+        var occupied = try loadSegments(file)
+        guard occupied.contains(where: { $0.contains(entry) }) else {
+            throw .image("the PVH entry address lies in no loaded segment", offset: 0)
+        }
+        let placed = try place(modules, &occupied)
+        let info = try writeStartInfo(placed, commandLine, tables: tables, avoiding: occupied)
+        cpus[0].enterPVH(at: entry, startInfo: info)
+    }
+
+    /// Puts modules where PVH and Linux want them: the first at the top, each next below.
+    func place(
+        _ modules: [BootModule], _ occupied: inout [Range<UInt64>], below limit: UInt64 = .max
+    ) throws(MachineError) -> [PlacedModule] {
+        var placed: [PlacedModule] = []
+        for module in modules {
+            let below = min(limit, placed.last?.range.lowerBound ?? .max)
+            let range = try placeModule(
+                size: module.bytes.count, avoiding: occupied, below: below)
+            writePhysical(range.lowerBound, module.bytes)
+            occupied.append(range)
+            placed.append(
+                PlacedModule(range: range, commandLine: try text(module.commandLine)))
+        }
+        return placed
+    }
+
+    /// A command line as bytes, without its NUL.
+    func text(_ commandLine: String) throws(MachineError) -> [UInt8] {
+        let command = Array(commandLine.utf8)
+        guard command.count <= PVH.maximumCommandLine, !command.contains(0) else {
+            throw .image("the command line is too long or holds a NUL", offset: 0)
+        }
+        return command
+    }
+
     private func pvhEntry(_ file: ELFFile) throws(MachineError) -> UInt64 {
-        let notes = try file.notes()
-        guard
-            let note = notes.first(where: { $0.name == PVH.noteName && $0.type == PVH.noteType })
-        else {
+        guard let entry = try optionalPVHEntry(file) else {
             throw .image(
                 "the kernel has no PVH entry: it needs an ELF note named Xen of type 18 "
                     + "(XEN_ELFNOTE_PHYS32_ENTRY) with its 32-bit entry address; Linux has it "
                     + "with CONFIG_PVH", offset: 0)
         }
+        return entry
+    }
+
+    /// The PVH entry that an ELF file names, or nil where it has no such note.
+    func optionalPVHEntry(_ file: ELFFile) throws(MachineError) -> UInt64? {
+        let notes = try file.notes()
+        guard
+            let note = notes.first(where: { $0.name == PVH.noteName && $0.type == PVH.noteType })
+        else { return nil }
         let bytes = file.bytes[note.descriptor]
         guard bytes.count == 4 || bytes.count == 8 else {
             throw .image(
@@ -66,120 +111,37 @@ extension Machine {
         return entry
     }
 
-    /// Copies each PT_LOAD segment to its physical address and zeroes what the file does not hold
-    /// of it; returns the ranges.
-    private func loadSegments(_ file: ELFFile) throws(MachineError) -> [Range<UInt64>] {
-        var occupied: [Range<UInt64>] = []
-        for segment in file.segments
-        where segment.type == ELFFile.load && segment.memorySize > 0 {
-            guard segment.fileSize <= segment.memorySize else {
-                throw .image(
-                    "a segment is larger in the file than in memory",
-                    offset: segment.headerOffset)
-            }
-            let (end, overflow) = segment.physicalAddress.addingReportingOverflow(
-                segment.memorySize)
-            guard !overflow, end <= configuration.memory else {
-                throw .image(
-                    "a segment at physical \(hexadecimal(segment.physicalAddress)) of "
-                        + "\(segment.memorySize) bytes does not fit in "
-                        + "\(configuration.memory) bytes of memory", offset: segment.headerOffset)
-            }
-            let range = segment.physicalAddress..<end
-            guard !occupied.contains(where: { $0.overlaps(range) }) else {
-                throw .image("two segments overlap in memory", offset: segment.headerOffset)
-            }
-            let start = Int(segment.offset)
-            writePhysical(
-                range.lowerBound, Array(file.bytes[start..<start + Int(segment.fileSize)]))
-            // Only pages already touched can hold anything but zeroes.
-            clearUsed(range.lowerBound + segment.fileSize..<end)
-            occupied.append(range)
-        }
-        return occupied
-    }
-
-    /// Zeroes a range of memory, leaving pages that were never written untouched.
-    private func clearUsed(_ range: Range<UInt64>) {
-        var at = range.lowerBound
-        while at < range.upperBound {
-            let next = min(range.upperBound, (at | 0xFFF) + 1)
-            if shared.pointee.pageFlags[Int(at >> 12)] & PageFlag.used != 0 {
-                writePhysical(at, Array(repeating: 0, count: Int(next - at)))
-            }
-            at = next
-        }
-    }
-
-    /// The initrd goes as high as it can below what QEMU keeps for firmware tables, page-aligned.
-    private func placeModule(
-        size: Int, avoiding occupied: [Range<UInt64>]
-    ) throws(MachineError) -> Range<UInt64> {
-        let reserved: UInt64 = 0x2_8000 + 1
-        let top = configuration.memory > reserved ? configuration.memory - reserved : 0
-        guard UInt64(size) < top else {
-            throw .image(
-                "the initial module of \(size) bytes does not fit in memory", offset: 0)
-        }
-        let start = (top - UInt64(size)) & ~0xFFF
-        let range = start..<start + UInt64(size)
-        guard !occupied.contains(where: { $0.overlaps(range) }) else {
-            throw .image(
-                "the initial module of \(size) bytes and the kernel do not both fit in memory",
-                offset: 0)
-        }
-        return range
-    }
-
-    /// The memory map that QEMU's firmware reports for a PC with this much memory.
-    private var memoryMap: [(start: UInt64, size: UInt64, type: UInt32)] {
-        let usable: UInt32 = 1
-        let reserved: UInt32 = 2
-        let top = configuration.memory
-        let tables: UInt64 = 0x2_0000
-        guard top >= 0x10_0000 + 2 * tables else { return [(0, min(top, 0x9_FC00), usable)] }
-        return [
-            (0, 0x9_FC00, usable), (0x9_FC00, 0x400, reserved), (0xF_0000, 0x1_0000, reserved),
-            (0x10_0000, top - 0x10_0000 - tables, usable), (top - tables, tables, reserved),
-            (0xFFFC_0000, 0x4_0000, reserved),
-        ]
-    }
-
     /// Builds hvm_start_info and what it points to in the first free place of low memory; returns
     /// its address.
-    private func writeStartInfo(
-        module: Range<UInt64>?, _ commandLine: String, avoiding occupied: [Range<UInt64>]
+    func writeStartInfo(
+        _ modules: [PlacedModule], _ commandLine: String, tables: UInt64 = 0,
+        avoiding occupied: [Range<UInt64>]
     ) throws(MachineError) -> UInt64 {
-        let command = Array(commandLine.utf8)
-        guard command.count <= PVH.maximumCommandLine, !command.contains(0) else {
-            throw .image("the command line is too long or holds a NUL", offset: 0)
-        }
+        let command = try text(commandLine)
         let map = memoryMap
-        let moduleCount = module == nil ? 0 : 1
-        let mapOffset = PVH.infoSize + moduleCount * PVH.moduleSize
+        let mapOffset = PVH.infoSize + modules.count * PVH.moduleSize
         let commandOffset = mapOffset + map.count * PVH.memoryMapEntrySize
-        let size = UInt64(commandOffset + command.count + 1)
-        var base = PVH.infoStart
-        while occupied.contains(where: { $0.overlaps(base..<base + size) }) { base += 4096 }
-        guard base + size <= min(PVH.infoEnd, configuration.memory) else {
-            throw .image("the kernel leaves no room for start info below 640 KiB", offset: 0)
-        }
+        let texts = modules.map(\.commandLine).filter { !$0.isEmpty }
+        let size = commandOffset + command.count + 1 + texts.reduce(0) { $0 + $1.count + 1 }
+        let base = try placeLow(size: size, from: PVH.infoStart, avoiding: occupied).lowerBound
         var info = ByteBuilder()
         info.add32(PVH.magic)
         info.add32(1)  // version
         info.add32(0)  // flags
-        info.add32(UInt32(moduleCount))
-        info.add64(module == nil ? 0 : base + UInt64(PVH.infoSize))
+        info.add32(UInt32(modules.count))
+        info.add64(modules.isEmpty ? 0 : base + UInt64(PVH.infoSize))
         info.add64(base + UInt64(commandOffset))
-        info.add64(0)  // no ACPI tables
+        info.add64(tables)
         info.add64(base + UInt64(mapOffset))
         info.add32(UInt32(map.count))
         info.add32(0)
-        if let module {
-            info.add64(module.lowerBound)
-            info.add64(module.upperBound - module.lowerBound)
-            info.add64(0)  // the module has no command line
+        var next = base + UInt64(commandOffset + command.count + 1)
+        for module in modules {
+            info.add64(module.range.lowerBound)
+            info.add64(module.range.upperBound - module.range.lowerBound)
+            info.add64(module.commandLine.isEmpty ? 0 : next)
             info.add64(0)
+            if !module.commandLine.isEmpty { next += UInt64(module.commandLine.count + 1) }
         }
         for entry in map {
             info.add64(entry.start)
@@ -188,25 +150,11 @@ extension Machine {
             info.add32(0)
         }
         info.bytes.append(contentsOf: command + [0])
+        for text in texts { info.bytes.append(contentsOf: text + [0]) }
         writePhysical(base, info.bytes)
         return base
     }
 }
-
-/// Little-endian words one after the other.
-private struct ByteBuilder {
-    var bytes: [UInt8] = []
-    mutating func add32(_ value: UInt32) {
-        for n in 0..<4 { bytes.append(UInt8(truncatingIfNeeded: value >> UInt32(8 * n))) }
-    }
-    mutating func add64(_ value: UInt64) {
-        add32(UInt32(truncatingIfNeeded: value))
-        add32(UInt32(truncatingIfNeeded: value >> 32))
-    }
-}
-
-/// `0x` and lower-case digits.
-func hexadecimal(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
 
 extension CPU {
     /// The state at a PVH entry: protected mode without paging, flat segments, EBX at start info,

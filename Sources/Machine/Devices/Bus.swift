@@ -10,6 +10,23 @@ public final class Bus {
     var primaryController = InterruptController8259()
     var secondaryController = InterruptController8259()
 
+    // What only a `pc` has; elsewhere untouched, unreachable, and in no snapshot.
+    let isPC: Bool
+    let epoch: UInt64
+    var inputOutputAPIC = InputOutputAPIC()
+    var intervalTimer = IntervalTimer8254()
+    var clock: RealTimeClock
+    var keyboard = KeyboardController()
+    var firmware: FirmwareConfiguration
+    var pci = PCIConfiguration()
+    var power = PowerManagement()
+    /// Port 0x61, bit 1.
+    var speaker = false
+    /// The 16 ISA interrupt lines, as their devices drive them.
+    var lines: UInt16 = 0
+    /// The primary 8259's INTR output at the last look, to find its edges.
+    var interruptOutput = false
+
     /// By cycle.
     var schedule = Schedule()
     /// By each vCPU's count of retired instructions.
@@ -18,13 +35,21 @@ public final class Bus {
     var nextSequence: UInt64 = 0
     /// What was written to isa-debug-exit, until the run reports it.
     var debugExit: UInt32?
+    /// Another end that the guest asked for, until the run reports it.
+    var ending: StopReason?
 
     /// isa-debug-exit (`iobase=0xf4,iosize=4`): a write of any size ends the run; reads as 0.
     static let debugExitPorts: ClosedRange<UInt16> = 0xF4...0xF7
 
-    init(shared: UnsafeMutablePointer<SharedState>, cpuCount: Int) {
+    init(shared: UnsafeMutablePointer<SharedState>, _ configuration: MachineConfiguration) {
         self.shared = shared
-        self.cpuCount = cpuCount
+        cpuCount = configuration.cpus
+        isPC = configuration.platform == .pc
+        epoch = configuration.epoch
+        clock = RealTimeClock(
+            memory: configuration.memory, cpus: configuration.cpus, epoch: configuration.epoch)
+        firmware = FirmwareConfiguration(
+            memory: configuration.memory, cpus: configuration.cpus)
         apics = .allocate(capacity: cpuCount)
         for n in 0..<cpuCount { (apics + n).initialize(to: LocalAPIC(index: n)) }
         instructionSchedules = Array(repeating: Schedule(), count: cpuCount)
@@ -39,21 +64,30 @@ public final class Bus {
     /// IN: a read of `size` (1, 2 or 4) bytes, zero-extended. What is not decoded reads all ones.
     func readPort(_ port: UInt16, size: Int, cpu: CPU) -> UInt64 {
         if Bus.debugExitPorts.contains(port) { return 0 }
+        if isPC, let value = readWidePort(port, size: size, cpu) { return value }
         // The other devices are 8 bits wide: a wider access is one to each port in turn.
         var value: UInt64 = 0
         for i in 0..<size {
-            value |= UInt64(readBytePort(port &+ UInt16(i))) << UInt64(8 * i)
+            value |= UInt64(readBytePort(port &+ UInt16(i), cpu)) << UInt64(8 * i)
         }
         return value
     }
 
-    private func readBytePort(_ port: UInt16) -> UInt8 {
+    private func readBytePort(_ port: UInt16, _ cpu: CPU) -> UInt8 {
+        let value: UInt8
         switch port {
-        case Serial16550.firstPort...Serial16550.firstPort + 7: serial.read(Int(port & 7))
-        case 0x20, 0x21: primaryController.read(Int(port & 1))
-        case 0xA0, 0xA1: secondaryController.read(Int(port & 1))
-        default: 0xFF
+        case Serial16550.firstPort...Serial16550.firstPort + 7:
+            value = serial.read(Int(port & 7))
+            serialChanged(at: cpu.pointee.cycles, by: cpu)
+        case 0x20, 0x21:
+            value = primaryController.read(Int(port & 1))
+            controllersChanged(at: cpu.pointee.cycles, by: cpu)
+        case 0xA0, 0xA1:
+            value = secondaryController.read(Int(port & 1))
+            controllersChanged(at: cpu.pointee.cycles, by: cpu)
+        default: return isPC ? readPCPort(port, cpu) : 0xFF
         }
+        return value
     }
 
     /// OUT of the low `size` (1, 2 or 4) bytes of `value`.
@@ -63,6 +97,7 @@ public final class Bus {
             cpu.pointee.attention |= Attention.stop | Attention.leaveBlock
             return
         }
+        if isPC && writeWidePort(port, value, size: size, cpu) { return }
         for i in 0..<size {
             let byte = UInt8(truncatingIfNeeded: value >> UInt64(8 * i))
             writeBytePort(port &+ UInt16(i), byte, cpu)
@@ -72,14 +107,27 @@ public final class Bus {
     private func writeBytePort(_ port: UInt16, _ value: UInt8, _ cpu: CPU) {
         switch port {
         case Serial16550.firstPort...Serial16550.firstPort + 7:
-            if let sent = serial.write(Int(port & 7), value) {
-                shared.pointee.machine._withUnsafeGuaranteedRef { machine in
-                    machine.observer?.consoleOutput(sent, cpu: cpu, machine: machine)
-                }
+            if let sent = serial.write(Int(port & 7), value) { print(sent, cpu) }
+            // A byte that is sent empties the transmitter again: a new edge.
+            if port == Serial16550.firstPort && isPC {
+                setLine(4, false, at: cpu.pointee.cycles, by: cpu)
             }
-        case 0x20, 0x21: primaryController.write(Int(port & 1), value)
-        case 0xA0, 0xA1: secondaryController.write(Int(port & 1), value)
-        default: break
+            serialChanged(at: cpu.pointee.cycles, by: cpu)
+        case 0x20, 0x21:
+            primaryController.write(Int(port & 1), value)
+            controllersChanged(at: cpu.pointee.cycles, by: cpu)
+        case 0xA0, 0xA1:
+            secondaryController.write(Int(port & 1), value)
+            controllersChanged(at: cpu.pointee.cycles, by: cpu)
+        default:
+            if isPC { writePCPort(port, value, cpu) }
+        }
+    }
+
+    /// A byte of console text leaves the machine.
+    func print(_ byte: UInt8, _ cpu: CPU) {
+        shared.pointee.machine._withUnsafeGuaranteedRef { machine in
+            machine.observer?.consoleOutput(byte, cpu: cpu, machine: machine)
         }
     }
 
@@ -97,13 +145,25 @@ public final class Bus {
     /// local APIC's registers are 32 bits at multiples of 16; elsewhere in its page, and in any
     /// other width, reads are 0 (Intel SDM vol. 3, 10.4.1 leaves them undefined).
     func readPhysical(_ address: UInt64, size: Int, cpu: CPU) -> UInt64 {
-        guard let offset = apicOffset(address, cpu) else { return Bus.allOnes(size) }
+        guard let offset = apicOffset(address, cpu) else {
+            if isPC && InputOutputAPIC.page.contains(address) {
+                return inputOutputAPIC.read(Int(address & 0xFFF)) & Bus.allOnes(size)
+            }
+            return Bus.allOnes(size)
+        }
         guard size == 4 && offset & 0xF == 0 else { return 0 }
         return UInt64(readAPIC(offset, cpu))
     }
 
     func writePhysical(_ address: UInt64, _ value: UInt64, size: Int, cpu: CPU) {
-        guard let offset = apicOffset(address, cpu), size == 4 && offset & 0xF == 0 else { return }
+        guard let offset = apicOffset(address, cpu) else {
+            if isPC && InputOutputAPIC.page.contains(address) {
+                writeInputOutputAPIC(
+                    Int(address & 0xFFF), UInt32(truncatingIfNeeded: value), cpu)
+            }
+            return
+        }
+        guard size == 4 && offset & 0xF == 0 else { return }
         writeAPIC(offset, UInt32(truncatingIfNeeded: value), cpu)
     }
 }
@@ -121,8 +181,9 @@ extension Bus: Snapshottable {
     func transfer(_ stream: inout StateStream) throws(MachineError) {
         for n in 0..<cpuCount { try apics[n].transfer(&stream) }
         try serial.transfer(&stream)
-        try primaryController.transfer(&stream)
-        try secondaryController.transfer(&stream)
+        try primaryController.transfer(&stream, connected: isPC)
+        try secondaryController.transfer(&stream, connected: isPC)
+        if isPC { try transferPC(&stream) }
         try schedule.transfer(&stream)
         for n in 0..<cpuCount { try instructionSchedules[n].transfer(&stream) }
         if stream.reading {

@@ -11,7 +11,7 @@ extension Bus {
 
     /// A write of ICR's low half sends the message at once. It arrives at the sender itself at
     /// once, at another vCPU at the sender's cycle, by the schedule. Lowest priority goes to the
-    /// addressed APIC of lowest index. The self shorthand carries NMI too, as QEMU's does.
+    /// addressed APIC whose processor priority is lowest, of those to the one of lowest index. The self shorthand carries NMI too, as QEMU's does.
     func sendCommand(_ cpu: CPU) {
         let command = apics[Int(cpu.pointee.index)].command
         let vector = UInt8(truncatingIfNeeded: command)
@@ -19,7 +19,7 @@ extension Bus {
         switch command >> 8 & 7 {
         case DeliveryMode.fixed, DeliveryMode.lowestPriority:
             guard vector >= 16 else {
-                apics[Int(cpu.pointee.index)].errors |= LocalAPIC.sentIllegalVector
+                noteError(LocalAPIC.sentIllegalVector, cpu)
                 return
             }
             action = .interrupt(vector: vector)
@@ -31,11 +31,11 @@ extension Bus {
         case DeliveryMode.startup: action = .startup(vector: vector)
         default: return  // SMI and reserved modes: there is no system management mode here
         }
-        let single = command >> 8 & 7 == DeliveryMode.lowestPriority
-        for target in 0..<cpuCount where isAddressed(target, by: command, from: cpu) {
-            send(action, to: target, from: cpu)
-            if single { break }
+        var targets = (0..<cpuCount).filter { isAddressed($0, by: command, from: cpu) }
+        if command >> 8 & 7 == DeliveryMode.lowestPriority {
+            targets = lowestPriority(among: targets).map { [$0] } ?? []
         }
+        for target in targets { send(action, to: target, from: cpu) }
     }
 
     private func isAddressed(_ target: Int, by command: UInt64, from cpu: CPU) -> Bool {

@@ -8,7 +8,7 @@ extension Bus {
 
     /// Makes `Attention.interrupt` say whether there is a vector to deliver.
     func updateInterrupt(_ cpu: CPU) {
-        if apic(cpu).pointee.deliverable != nil {
+        if apic(cpu).pointee.deliverable != nil || hasExternalInterrupt(cpu) {
             cpu.pointee.attention |= Attention.interrupt
         } else {
             cpu.pointee.attention &= ~Attention.interrupt
@@ -42,6 +42,7 @@ extension Bus {
     func acknowledgeInterrupt(_ cpu: CPU) -> UInt8 {
         let apic = apic(cpu)
         guard let vector = apic.pointee.deliverable else {
+            if hasExternalInterrupt(cpu) { return acknowledgeExternal(cpu) }
             updateInterrupt(cpu)
             return UInt8(truncatingIfNeeded: apic.pointee.spurious)
         }
@@ -68,6 +69,7 @@ extension Bus {
         case APICBase.enable: break
         default: resetAPIC(cpu)
         }
+        updateInterrupt(cpu)
     }
 
     /// WRMSR of the time-stamp counter has changed `cpu.pointee.tscOffset`.
@@ -78,7 +80,11 @@ extension Bus {
     }
 
     func resetAPIC(_ cpu: CPU) {
+        let id = apic(cpu).pointee.id
         apic(cpu).pointee.reset(index: Int(cpu.pointee.index))
+        if cpu.pointee.apicBase & APICBase.modeBits == APICBase.modeBits {
+            apic(cpu).pointee.logicalDestination = (id >> 4) << 16 | 1 << (id & 15)
+        }
         cpu.pointee.cr8 = 0
         schedule.removeTimer(cpu: Int(cpu.pointee.index))
         updateInterrupt(cpu)
@@ -96,7 +102,7 @@ extension Bus {
     // MARK: Registers
 
     /// Notes an error, and raises the error interrupt if it is open.
-    private func noteError(_ bits: UInt32, _ cpu: CPU) {
+    func noteError(_ bits: UInt32, _ cpu: CPU) {
         let apic = apic(cpu)
         apic.pointee.errors |= bits
         let entry = apic.pointee.localVectors.5
@@ -147,7 +153,10 @@ extension Bus {
             updateInterrupt(cpu)
         case APICRegister.endOfInterrupt:
             let vector = apic.pointee.inService.highest
-            if vector != 0 { apic.pointee.inService[vector] = false }
+            if vector != 0 {
+                apic.pointee.inService[vector] = false
+                if apic.pointee.triggerMode[vector] { endOfInterrupt(vector, cpu) }
+            }
             updateInterrupt(cpu)
         case APICRegister.logicalDestination:
             apic.pointee.logicalDestination = value & 0xFF00_0000
@@ -185,6 +194,7 @@ extension Bus {
         apic.pointee.spurious = value & 0x3FF
         guard !apic.pointee.enabled else { return }
         for n in 0..<6 { apic.pointee[localVector: n] |= LocalAPIC.masked }
+        updateInterrupt(cpu)
         rescheduleTimer(cpu, after: cpu.pointee.cycles)
     }
 
@@ -194,6 +204,7 @@ extension Bus {
         if !apic.pointee.enabled { entry |= LocalAPIC.masked }
         guard n == 0 else {
             apic.pointee[localVector: n] = entry
+            updateInterrupt(cpu)
             return
         }
         apic.pointee.setTimerEntry(entry, at: cpu.pointee.cycles)
@@ -226,7 +237,7 @@ extension Bus {
         // happens nothing can. A guest that halts so with a short period must not cost us hours.
         var after = max(cycle, cpu.pointee.cycles)
         if cpu.pointee.activity == Activity.halted && !cpu.isRunnable && schedule.next != .max {
-            after = max(after, schedule.next)
+            after = max(after, isPC ? idleFrom(after) : schedule.next)
         }
         rescheduleTimer(cpu, after: after)
     }

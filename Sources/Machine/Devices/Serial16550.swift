@@ -1,7 +1,7 @@
 /// A 16550A UART (National PC16550D data sheet) whose transmitter is always ready: a byte written
-/// is sent at once, a byte that arrives is received at once when there is room. There is no
-/// interrupt controller between it and the processors, so its interrupt line ends here: IIR says
-/// what it would signal, and drivers poll LSR.
+/// is sent at once, a byte that arrives is received at once when there is room. On a `pc` its
+/// interrupt line is ISA line 4 (MCR's OUT2 does not gate it, as it does not in QEMU); elsewhere the
+/// line ends here, IIR says what it would signal, and drivers poll LSR.
 struct Serial16550 {
     static let firstPort: UInt16 = 0x3F8
     static let fifoSize = 16
@@ -45,6 +45,11 @@ struct Serial16550 {
         waiting.append(contentsOf: bytes)
         fillReceiver()
     }
+
+    /// Its interrupt line.
+    var isInterrupting: Bool { interruptIdentification & 1 == 0 }
+    /// Whether a byte that arrived would raise the line.
+    var wouldInterrupt: Bool { interruptEnable & 1 != 0 }
 
     /// Bytes that have arrived and that the guest has not read.
     var backlog: Int { received.count + waiting.count - waitingStart }

@@ -13,7 +13,7 @@ extension Machine {
             guard bus.deliver(vector, to: cpu) else { return false }
         case .nmi: cpu.pointee.attention |= Attention.nmi
         case .machineCheck: cpu.pointee.attention |= Attention.machineCheck
-        case .console(let bytes): bus.serial.receive(bytes)
+        case .console(let bytes): deliverConsole(bytes, at: now)
         }
         cpu.pointee.attention |= Attention.leaveBlock
         if !wasRunnable && cpu.isRunnable { cpu.pointee.cycles = max(cpu.pointee.cycles, now) }
@@ -52,8 +52,11 @@ extension Machine {
     }
 
     /// Bytes reach the serial port's receiver; what its FIFO has no room for waits its turn.
-    public func deliverConsole(_ bytes: [UInt8]) {
+    public func deliverConsole(_ bytes: [UInt8]) { deliverConsole(bytes, at: cycles) }
+
+    func deliverConsole(_ bytes: [UInt8], at cycle: UInt64) {
         bus.serial.receive(bytes)
+        bus.serialChanged(at: cycle, by: nil)
     }
 
     /// Console bytes that have arrived and that the guest has not read.

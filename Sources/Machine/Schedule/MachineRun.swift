@@ -75,14 +75,16 @@ extension Machine {
         preconditionFailure("no vCPU is short of a barrier after the earliest")
     }
 
-    /// Whether anything scheduled can make a halted vCPU run. Console input cannot: the serial
-    /// port's interrupt line is not connected.
+    /// Whether anything scheduled can make a halted vCPU run. Console input can where the serial
+    /// port's interrupt is open, which only a `pc` has.
     private var canWake: Bool {
         bus.schedule.events.contains { event in
             let cpu = cpus[event.cpu]
             let isHalted = cpu.pointee.activity == Activity.halted
             switch event.action {
-            case .console: return false
+            case .console: return bus.isPC && bus.serial.wouldInterrupt && bus.lineWouldWake(4)
+            case .intervalTimer: return bus.lineWouldWake(0)
+            case .clock: return bus.lineWouldWake(8)
             case .initialise, .startup: return true
             case .nmi: return isHalted && cpu.pointee.nmiBlocked == 0
             case .machineCheck: return isHalted
@@ -116,6 +118,10 @@ extension Machine {
             bus.debugExit = nil
             return .debugExit(value)
         }
+        if let reason = bus.ending {
+            bus.ending = nil
+            return reason
+        }
         if let place = notExecutable {
             notExecutable = nil
             return .notExecutable(cpu: place.cpu, rip: place.rip, name: place.name)
@@ -132,7 +138,7 @@ extension Machine {
         lastInstant = cycle
         guard let inputs else { return }
         let bytes = inputs.poll(at: cycle, machine: self)
-        if !bytes.isEmpty { deliverConsole(bytes) }
+        if !bytes.isEmpty { deliverConsole(bytes, at: cycle) }
     }
 
     /// Polls that nobody answers pass at one go, as far as single ones would have gone by now.
@@ -177,7 +183,11 @@ extension Bus {
             cpu.initialise()
             resetAPIC(cpu)
         case .startup(let vector): cpu.start(vector: vector)
-        case .console(let bytes): serial.receive(bytes)
+        case .console(let bytes):
+            serial.receive(bytes)
+            serialChanged(at: cycle, by: nil)
+        case .intervalTimer: intervalTimerRose(at: cycle)
+        case .clock: clockAdvanced(at: cycle)
         }
     }
 }

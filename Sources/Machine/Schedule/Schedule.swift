@@ -11,6 +11,9 @@ enum ScheduledAction: Equatable {
     case startup(vector: UInt8)
     /// Bytes reach the serial port's receiver.
     case console([UInt8])
+    /// Counter 0 of the interval timer rises; the real-time clock has an interrupt to look for.
+    case intervalTimer
+    case clock
 }
 
 /// One entry of a schedule.
@@ -49,6 +52,13 @@ struct Schedule {
     /// Removes the timer event of a vCPU, of which there is at most one.
     mutating func removeTimer(cpu: Int) {
         if let place = events.lastIndex(where: { $0.cpu == cpu && $0.action == .timer }) {
+            events.remove(at: place)
+        }
+    }
+
+    /// Removes a device's event, of which there is at most one.
+    mutating func remove(_ action: ScheduledAction) {
+        if let place = events.lastIndex(where: { $0.action == action }) {
             events.remove(at: place)
         }
     }
@@ -103,6 +113,8 @@ extension ScheduledAction: Snapshottable {
         case .initialise: kind = 4
         case .startup(let v): (kind, vector) = (5, v)
         case .console(let b): (kind, bytes) = (6, b)
+        case .intervalTimer: kind = 7
+        case .clock: kind = 8
         }
         try stream.field(&kind)
         if kind == 1 || kind == 5 { try stream.field(&vector) }
@@ -115,6 +127,8 @@ extension ScheduledAction: Snapshottable {
         case 4: self = .initialise
         case 5: self = .startup(vector: vector)
         case 6: self = .console(bytes)
+        case 7: self = .intervalTimer
+        case 8: self = .clock
         default: throw stream.damaged("an unknown kind of scheduled event")
         }
     }

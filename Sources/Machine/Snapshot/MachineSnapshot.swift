@@ -77,6 +77,7 @@ extension Machine {
         }
         forgetDecodedCode()
         bus.debugExit = nil
+        bus.ending = nil
         notExecutable = nil
     }
 
@@ -97,7 +98,8 @@ extension Machine {
         try stream.expect(configuration.memory, "it is of a machine with other memory")
         try stream.expect(UInt64(cpus.count), "it is of a machine with another number of vCPUs")
         try stream.expect(
-            UInt64(configuration.vendor.rawValue), "it is of another vendor's machine")
+            UInt64(configuration.vendor.rawValue) | UInt64(configuration.platform.rawValue) << 8,
+            "it is of another vendor's machine, or of another platform")
         try stream.expect(pollInterval, "it is of a machine that polls at another interval")
         for cost in configuration.costs.cycles {
             var found = cost

@@ -13,6 +13,24 @@ struct SessionOptions: ParsableArguments {
     @Flag(help: "Run the host alone, without a guest module.")
     var noGuest = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Any kernel on a PC instead of a host: bzImage, multiboot, PVH or plain ELF.",
+            valueName: "file"))
+    var kernel: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --kernel: initial RAM disk or module, and its command line after a space. May "
+                + "be repeated for kernels that take several.", valueName: "file"))
+    var initrd: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "With --kernel: what the clock shows at the start, in seconds since 1970 (UTC).",
+            valueName: "seconds"))
+    var epoch = SessionConfiguration.defaultEpoch
+
     @Option(help: "Design of the reference host.")
     var design = "rfc"
 
@@ -41,7 +59,13 @@ struct SessionOptions: ParsableArguments {
         guard (1...MachineConfiguration.maximumCPUs).contains(cpus) else {
             throw ValidationError("--cpus must be 1 to \(MachineConfiguration.maximumCPUs)")
         }
-        guard host != nil || BuiltInKernels.designs.contains(design) else {
+        if kernel != nil && (host != nil || guest != nil || noGuest) {
+            throw ValidationError("--kernel and --host, --guest or --no-guest exclude each other")
+        }
+        if kernel == nil && !initrd.isEmpty {
+            throw ValidationError("--initrd goes with --kernel; a host's module is --guest")
+        }
+        guard host != nil || kernel != nil || BuiltInKernels.designs.contains(design) else {
             throw ValidationError(
                 "there is no design '\(design)'; the built-in ones are: "
                     + BuiltInKernels.designs.joined(separator: ", "))
@@ -50,6 +74,7 @@ struct SessionOptions: ParsableArguments {
 
     /// - Throws: `FileError` where an image cannot be read.
     func configuration() throws -> SessionConfiguration {
+        if let kernel { return try kernelConfiguration(kernel) }
         var hostImage: SessionImage
         var guestImage: SessionImage?
         if let host {
@@ -69,5 +94,25 @@ struct SessionOptions: ParsableArguments {
             host: hostImage, guest: guestImage, commandLine: commandLine, memory: memory.bytes,
             cpus: cpus, vendor: cpu.vendor, level: level.level,
             design: host == nil ? design : "", seed: seed)
+    }
+
+    private func kernelConfiguration(_ kernel: String) throws -> SessionConfiguration {
+        let image = SessionImage(
+            name: Files.lastComponent(kernel), bytes: try Files.read(kernel))
+        var configuration = SessionConfiguration(
+            host: image, guest: nil, commandLine: commandLine, memory: memory.bytes, cpus: cpus,
+            vendor: cpu.vendor, level: level.level, seed: seed)
+        configuration.platform = .pc
+        configuration.epoch = epoch
+        for text in initrd {
+            let parts = text.split(separator: " ", maxSplits: 1)
+            let path = parts.first.map { String($0) } ?? ""
+            let module = SessionImage(
+                name: Files.lastComponent(path), bytes: try Files.read(path))
+            configuration.modules.append(
+                SessionModule(
+                    image: module, commandLine: parts.count > 1 ? String(parts[1]) : ""))
+        }
+        return configuration
     }
 }

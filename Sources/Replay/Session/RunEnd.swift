@@ -43,6 +43,12 @@ public struct RunEnd: Equatable, Sendable {
         switch stop {
         case .debugExit(let code):
             self.init(code: code, layout: layout, machine: machine)
+        case .poweredOff:
+            self.init(outcome: .shutdown, reason: "the machine was powered off")
+        case .reset(let port):
+            self.init(
+                outcome: .shutdown,
+                reason: "the machine was reset through port 0x\(String(port, radix: 16))")
         case .shutdown(let cpu):
             self.init(
                 outcome: .tripleFault,

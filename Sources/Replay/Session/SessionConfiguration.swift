@@ -8,6 +8,11 @@ import X86
 public struct SessionConfiguration: Equatable, Sendable {
     public var host: SessionImage
     public var guest: SessionImage?
+    /// Initial RAM disk and modules of a kernel on a `pc`; empty otherwise.
+    public var modules: [SessionModule] = []
+    public var platform: Platform = .bare
+    /// What the clock of a `pc` shows at the start: seconds since 1970 (UTC).
+    public var epoch: UInt64 = SessionConfiguration.defaultEpoch
     /// Given to the host by PVH start info; the reference host hands it on to its guest.
     public var commandLine: String
     /// Bytes of RAM.
@@ -22,6 +27,9 @@ public struct SessionConfiguration: Equatable, Sendable {
     public var seed: UInt64
     /// Where the machine is stopped if it has not ended before.
     public var limits = RunLimits.unlimited
+
+    /// 2007-01-01T00:00:00Z.
+    public static let defaultEpoch: UInt64 = 1_167_609_600
 
     public init(
         host: SessionImage, guest: SessionImage?, commandLine: String = "",
@@ -46,9 +54,18 @@ public struct SessionConfiguration: Equatable, Sendable {
         do {
             let machine = try Machine(
                 MachineConfiguration(
-                    memory: memory, cpus: cpus, vendor: vendor, costs: costs, executor: executor))
-            try machine.load(
-                kernel: host.bytes, initrd: guest?.bytes, commandLine: commandLine)
+                    memory: memory, cpus: cpus, vendor: vendor, costs: costs, executor: executor,
+                    platform: platform, epoch: platform == .pc ? epoch : 0))
+            if platform == .pc {
+                try machine.boot(
+                    kernel: host.bytes, name: host.name,
+                    modules: modules.map {
+                        BootModule(bytes: $0.image.bytes, commandLine: $0.commandLine)
+                    }, commandLine: commandLine)
+            } else {
+                try machine.load(
+                    kernel: host.bytes, initrd: guest?.bytes, commandLine: commandLine)
+            }
             return machine
         } catch {
             throw .machine(error)
@@ -57,6 +74,8 @@ public struct SessionConfiguration: Equatable, Sendable {
 
     /// What the host's note says, or nil for a host without one.
     public func paravirtLayout() throws(ReplayError) -> ParavirtLayout? {
+        // A bzImage or a flat multiboot kernel has nowhere to put one.
+        if platform == .pc && !host.bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46]) { return nil }
         do {
             let file = try ELFFile(host.bytes)
             let note = try file.notes().first {
@@ -72,6 +91,17 @@ public struct SessionConfiguration: Equatable, Sendable {
         } catch {
             preconditionFailure("only these two are thrown")
         }
+    }
+}
+
+/// A file that a kernel is given beside its own, and the text that goes with it.
+public struct SessionModule: Equatable, Sendable {
+    public var image: SessionImage
+    public var commandLine: String
+
+    public init(image: SessionImage, commandLine: String = "") {
+        self.image = image
+        self.commandLine = commandLine
     }
 }
 

@@ -13,6 +13,11 @@ extension SessionConfiguration {
     private static let cycleLimitKey = "limit.cycles"
     private static let instructionLimitKey = "limit.instructions"
 
+    private static let epochKey = "epoch"
+    private static let platformKey = "platform"
+    private static let platformName = "pc"
+    private static func moduleKey(_ n: Int, _ what: String) -> String { "module.\(n).\(what)" }
+
     public var metadata: TraceMetadata {
         var pairs = TraceMetadata()
         pairs[Key.tool] = "pvreplay \(Self.toolVersion)"
@@ -30,6 +35,13 @@ extension SessionConfiguration {
         pairs[Key.costProfile] = costs.name
         pairs[Key.costFigures] = CostClass.allCases
             .map { "\($0)=\(costs[$0])" }.joined(separator: ",")
+        guard platform == .pc else { return pairs }
+        pairs[Self.platformKey] = Self.platformName
+        pairs[Self.epochKey] = String(epoch)
+        for (n, module) in modules.enumerated() {
+            pairs[Self.moduleKey(n, "sha256")] = module.image.sha256
+            pairs[Self.moduleKey(n, "commandLine")] = module.commandLine
+        }
         return pairs
     }
 
@@ -70,6 +82,38 @@ extension SessionConfiguration {
         limits.cycles = try number(Self.cycleLimitKey)
         limits.instructions = try number(Self.instructionLimitKey)
         costs = try Self.costs(name: try text(Key.costProfile), try text(Key.costFigures))
+        guard let name = pairs[Self.platformKey] else { return }
+        guard name == Self.platformName else {
+            throw .metadata(key: Self.platformKey, value: name)
+        }
+        platform = .pc
+        epoch = try number(Self.epochKey)
+        modules = try Self.modules(reader)
+    }
+
+    /// Modules are the images of no other role, in order, each with its metadata.
+    private static func modules(_ reader: TraceReader) throws(ReplayError) -> [SessionModule] {
+        var modules: [SessionModule] = []
+        for (number, record) in reader.images.enumerated() where record.role == .other {
+            let key = moduleKey(modules.count, "sha256")
+            let image: SessionImage
+            do {
+                image = SessionImage(name: record.name, bytes: try reader.loadImage(number))
+            } catch {
+                throw .trace(error)
+            }
+            let textKey = moduleKey(modules.count, "commandLine")
+            guard image.sha256 == reader.metadata[key] else {
+                throw .metadata(key: key, value: reader.metadata[key])
+            }
+            guard let text = reader.metadata[textKey] else {
+                throw .metadata(key: textKey, value: nil)
+            }
+            modules.append(SessionModule(image: image, commandLine: text))
+        }
+        let missing = moduleKey(modules.count, "sha256")
+        if let value = reader.metadata[missing] { throw .metadata(key: missing, value: value) }
+        return modules
     }
 
     private static func image(
@@ -138,6 +182,10 @@ extension SessionConfiguration {
             try writer.append(image: host.record(.host), contents: host.bytes)
             if let guest {
                 try writer.append(image: guest.record(.guest), contents: guest.bytes)
+            }
+            for module in modules {
+                try writer.append(
+                    image: module.image.record(.other), contents: module.image.bytes)
             }
             return writer
         } catch {
