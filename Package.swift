@@ -59,7 +59,7 @@ let package = Package(
             exclude: ["Fixtures", "Snapshots"]),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
         .testTarget(
-            name: "CommandsTests", dependencies: ["PVReplayCommands"]),
+            name: "CommandsTests", dependencies: ["PVReplayCommands"], exclude: ["Platform"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"], exclude: ["Hostile"]),
         .testTarget(name: "TidyTests"),
     ]

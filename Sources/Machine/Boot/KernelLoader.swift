@@ -2,10 +2,13 @@ import X86
 
 /// A file handed to a kernel beside it: an initial RAM disk or a multiboot module.
 public struct BootModule: Equatable, Sendable {
+    /// What multiboot kernels find as the first word of the module's command line.
+    public var name: String
     public var bytes: [UInt8]
     public var commandLine: String
 
-    public init(bytes: [UInt8], commandLine: String = "") {
+    public init(name: String = "", bytes: [UInt8], commandLine: String = "") {
+        self.name = name
         self.bytes = bytes
         self.commandLine = commandLine
     }
@@ -38,6 +41,7 @@ extension Machine {
     ) throws(MachineError) -> BootProtocol {
         let tables = writeFirmwareTables()
         bus.apics[0].leaveAsFirmware()
+        bus.leaveControllersAsFirmware()
         if LinuxImage.isOne(kernel) {
             try loadLinux(
                 LinuxImage(kernel), modules: modules, commandLine: commandLine, tables: tables)

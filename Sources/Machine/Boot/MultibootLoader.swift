@@ -119,8 +119,11 @@ extension Machine {
             }
             writePhysical(next, module.bytes)
             occupied.append(next..<end)
+            // As the kernel's own: its name first.
+            let words = [module.name, module.commandLine].filter { !$0.isEmpty }
             placed.append(
-                PlacedModule(range: next..<end, commandLine: try text(module.commandLine)))
+                PlacedModule(
+                    range: next..<end, commandLine: try text(words.joined(separator: " "))))
             next = end
         }
         return placed

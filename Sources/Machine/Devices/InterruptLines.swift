@@ -44,6 +44,16 @@ extension Bus {
 
     // MARK: 8259
 
+    /// A PC's firmware gives the pair the vectors 0x08 and 0x70. It is left masked here: whoever
+    /// opens a line takes it over first.
+    func leaveControllersAsFirmware() {
+        primaryController.write(0, 0x11)
+        secondaryController.write(0, 0x11)
+        for value in [UInt8(0x08), 4, 1, 0xFF] { primaryController.write(1, value) }
+        for value in [UInt8(0x70), 2, 1, 0xFF] { secondaryController.write(1, value) }
+        controllersChanged(at: 0, by: nil)
+    }
+
     /// Brings the cascade, INTR and what hangs on it up to date.
     func controllersChanged(at cycle: UInt64, by running: CPU?) {
         guard isPC else { return }
@@ -193,7 +203,8 @@ extension Bus {
     func lineWouldWake(_ line: Int) -> Bool {
         let bit: UInt8 = 1 << UInt8(line & 7)
         let controller = line < 8 ? primaryController : secondaryController
-        let isOpen = controller.mask & bit == 0
+        let isOpen =
+            controller.mask & bit == 0
             && (line < 8 || primaryController.mask & 4 == 0)
         let entry = inputOutputAPIC.entries[line == 0 ? 2 : line]
         let targets = entry & InputOutputAPIC.Entry.masked == 0 ? self.targets(of: entry) : []

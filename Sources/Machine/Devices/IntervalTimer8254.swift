@@ -89,7 +89,7 @@ struct TimerChannel8254 {
     private func encode(_ value: UInt32) -> UInt16 {
         guard isBCD else { return UInt16(truncatingIfNeeded: value) }
         let v = value % 10000
-        let digits = v / 1000 << 12 | v / 100 % 10 << 8 | v / 10 % 10 << 4 | v % 10
+        let digits = (v / 1000) << 12 | (v / 100 % 10) << 8 | (v / 10 % 10) << 4 | v % 10
         return UInt16(truncatingIfNeeded: digits)
     }
 

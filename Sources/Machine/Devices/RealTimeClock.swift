@@ -62,7 +62,7 @@ struct RealTimeClock {
 
     private func encode(_ value: UInt64) -> UInt8 {
         let v = UInt8(truncatingIfNeeded: value)
-        return bytes[Register.b] & Control.binary != 0 ? v : v / 10 << 4 | v % 10
+        return bytes[Register.b] & Control.binary != 0 ? v : (v / 10) << 4 | v % 10
     }
 
     private func decode(_ value: UInt8) -> UInt64 {
@@ -97,7 +97,8 @@ struct RealTimeClock {
     private mutating func take(_ cycle: UInt64) {
         let year = decode(bytes[Register.century]) * 100 + decode(bytes[9])
         let date = CivilDate(year: year, month: decode(bytes[8]), day: decode(bytes[7]))
-        let time = date.days &* 86400 &+ decodeHour(bytes[4]) * 3600 &+ decode(bytes[2]) * 60
+        let time =
+            date.days &* 86400 &+ decodeHour(bytes[4]) * 3600 &+ decode(bytes[2]) * 60
             &+ decode(bytes[0])
         base = time &- RealTimeClock.seconds(cycle)
     }

@@ -60,7 +60,9 @@ public struct SessionConfiguration: Equatable, Sendable {
                 try machine.boot(
                     kernel: host.bytes, name: host.name,
                     modules: modules.map {
-                        BootModule(bytes: $0.image.bytes, commandLine: $0.commandLine)
+                        BootModule(
+                            name: $0.image.name, bytes: $0.image.bytes,
+                            commandLine: $0.commandLine)
                     }, commandLine: commandLine)
             } else {
                 try machine.load(
