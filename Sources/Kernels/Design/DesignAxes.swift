@@ -140,8 +140,13 @@ extension DesignAxis {
         "guards", "what the host's entry code takes on trust", section: "silent",
         [
             (
-                "era", "the sign of GS_BASE, and NT and AC of CPL 3, as 2.6 did",
-                "the guest's GS base must stay 0 (H1); NT kills the guest that sets it (H10)"
+                "open", "the sign of GS_BASE, and NT and AC of CPL 3, as 2.6 did",
+                "a guest may set its GS base, and if it is negative the host's NMI, #DB and #BP "
+                    + "entries run on it (H1)"
+            ),
+            (
+                "era", "the same, of a guest that cannot set its GS base",
+                "the guest's GS base stays 0; NT kills the guest that sets it (H10)"
             ),
             (
                 "full", "nothing: GS_BASE is compared with the PDA's address, SFMASK clears NT, AC",

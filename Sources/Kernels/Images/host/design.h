@@ -61,13 +61,16 @@
 #error "entry-stack"
 #endif
 
-/* guards: what the era's entry code takes on trust. entry_exception.S, layout.h.
- * ERA: as 2.6 had it: the sign of GS_BASE says whose it is, SFMASK leaves NT and AC alone.
- * FULL: GS_BASE is compared with the PDA's address, SFMASK clears NT and AC, and a guest may
- *   therefore have any GS base (hypercalls.c). */
-#if GUARDS_ERA + GUARDS_FULL != 1
+/* guards: what the host's entry code takes on trust, and what the guest therefore may not do.
+ * entry_exception.S, layout.h, hypercalls.c.
+ * OPEN: the sign of GS_BASE says whose it is and SFMASK leaves NT and AC alone, as in 2.6; and a
+ *   guest kernel has the GS base it likes, as a kernel must: the RFC read without a second thought.
+ * ERA: the same entry code, and a guest whose GS base stays 0.
+ * FULL: GS_BASE is compared with the PDA's address, SFMASK clears NT and AC; any GS base will do. */
+#if GUARDS_OPEN + GUARDS_ERA + GUARDS_FULL != 1
 #error "guards"
 #endif
+#define GUEST_GS_BASE (GUARDS_OPEN || GUARDS_FULL)
 
 /* who moves: whose PAGE_OFFSET gives way. paravirt_abi.h, layout.h; the guest is built for it.
  * GUEST: the guest's direct map lies below the host's, which is where 2.6 has it.

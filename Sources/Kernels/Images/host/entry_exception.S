@@ -114,11 +114,12 @@ FUNCTION paranoid_entry
     movl $1, %ebx
     movl $MSR_GS_BASE, %ecx
     rdmsr
-#if GUARDS_ERA
+#if GUARDS_OPEN || GUARDS_ERA
     /* Its sign, as in 2.6. That is sound only while no CPL 3 context has a base in the upper half
-     * (H1): CR4.FSGSBASE is off, descriptors hold 32-bit bases, no hypercall sets one, and the
-     * host's own call refuses it. A guest ABI that let a guest kernel choose its GS base would open
-     * H1 here and nowhere else. */
+     * (H1). GUARDS_ERA: CR4.FSGSBASE is off, descriptors hold 32-bit bases, no hypercall sets one,
+     * and the host's own call refuses it. GUARDS_OPEN: a guest kernel's base is taken for the
+     * PDA's address, no SWAPGS is made, and `current` and the VCPU pointer are read from the
+     * guest's memory. */
     testl %edx, %edx
     js paranoid_have_gs
 #elif GUARDS_FULL

@@ -48,10 +48,9 @@ static s64 hypercall_new_page_table(struct vcpu *vcpu, u64 root)
     return 0;
 }
 
-#if GUARDS_FULL
-/* The base that GS has in the guest, kernel and users alike: whatever it is, paranoid_entry can tell
- * it from the host's (H1). The interrupted system call's GS is the live one's double: it is in
- * KERNEL_GS_BASE until the SWAPGS of the return. */
+#if GUEST_GS_BASE
+/* The base that GS has in the guest, kernel and users alike, from the SWAPGS of the return on. Whether
+ * paranoid_entry can bear it is the axis guards (H1). */
 static s64 hypercall_update_gs(struct vcpu *vcpu, u64 base)
 {
     if ((s64)(base << 16) >> 16 != (s64)base)
@@ -62,7 +61,7 @@ static s64 hypercall_update_gs(struct vcpu *vcpu, u64 base)
     interrupts_restore(flags);
     return 0;
 }
-#elif GUARDS_ERA
+#else
 /* A guest's GS base stays 0: see paranoid_entry (H1). */
 #endif
 
@@ -216,7 +215,7 @@ static s64 control(struct vcpu *vcpu, const struct guest_frame *frame)
         return hypercall_set_pte(vcpu, vcpu->cpu->root->guest_root, a);
     case HYPERCALL_RELEASE_PGD:
         return shadow_release(vcpu, a) ? 0 : REFUSED;
-#if GUARDS_FULL
+#if GUEST_GS_BASE
     case HYPERCALL_UPDATE_GS:
         return hypercall_update_gs(vcpu, a);
 #endif

@@ -67,7 +67,7 @@
 #define STAR_HOST  ((0x23UL << 48) | (0x10UL << 32))
 #define STAR_GUEST ((0x83UL << 48) | (0x10UL << 32))
 
-#if GUARDS_ERA
+#if GUARDS_OPEN || GUARDS_ERA
 /* TF | IF | DF | IOPL, as the era had it. NT and AC are not masked: NT set by a guest makes the
  * next IRET of the host's fault, which ends that guest and nothing else (H10, in part). */
 #define SFMASK_VALUE 0x3700

@@ -92,10 +92,13 @@ extern struct table_pointer host_idt_pointer, guest_idt_pointer;
  * held off, and is the hole that stays. */
 static inline void load_guest_tables(void)
 {
-    __asm__ volatile("lgdt %0" : : "m"(guest_gdt_pointer));
 #if SELECTORS_SWAP_GDT_IDT
+    /* The IDT first, and last on the way back: its gates' selector is sound in both GDTs, and 0x10,
+     * which the host's gates name, is not. The other way round an NMI between the two finds a gate
+     * to code of DPL 3 at CPL 0: #GP, #DF, shutdown. */
     __asm__ volatile("lidt %0" : : "m"(guest_idt_pointer));
 #endif
+    __asm__ volatile("lgdt %0" : : "m"(guest_gdt_pointer));
 }
 
 static inline void load_host_tables(void)

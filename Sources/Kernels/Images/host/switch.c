@@ -84,7 +84,7 @@ void switch_registers(struct task *previous, struct task *next)
     if (vcpu)
         load_host_tables();
 #endif
-#if GUARDS_FULL
+#if GUEST_GS_BASE
     if (vcpu || previous->vcpu)
         load_task_bases(vcpu ? 0 : next->fs_base, vcpu ? vcpu->cpu->gs_base : next->gs_base);
     else

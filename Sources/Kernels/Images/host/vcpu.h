@@ -18,7 +18,7 @@ struct guest_cpu {
     u64 timer_period;    /* host ticks; 0 = off */
     u64 timer_left;
     u64 launcher_rsp;    /* PDA.oldrsp of the launcher's LGUEST_RUN */
-#if GUARDS_FULL
+#if GUEST_GS_BASE
     u64 gs_base;         /* of CPL 3 */
 #endif
     u32 halted;
