@@ -13,8 +13,8 @@ public enum ImageBuildError: Error, Sendable, CustomStringConvertible {
         switch self {
         case .toolMissing(let tool, let variable, let design):
             "there is no built-in image of design \(design), and \(tool), which is needed to build "
-                + "one, was found neither beside swift nor in PATH; install a Swift toolchain or "
-                + "the packages clang and lld, or set \(variable)"
+                + "one, was not found; install a Swift toolchain or the packages clang and lld, or "
+                + "let the variable \(variable) name it"
         case .file(let path, let reason): "\(path): \(reason)"
         case .failed(let design, let output):
             "the image of design \(design) could not be built:\n\(output)"
@@ -93,11 +93,11 @@ enum Toolchain {
     ) throws(ImageBuildError) -> String {
         let folders = (environment["PATH"] ?? "").split(separator: ":").map(String.init)
         func search(_ name: String, _ places: [String]) -> String? {
-            places.map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+            places.map { $0.isEmpty ? name : "\($0)/\(name)" }
+                .first { FileManager.default.isExecutableFile(atPath: $0) }
         }
         if let named = environment[variable], !named.isEmpty {
-            let path = named.contains("/") ? search(named, [""]) ?? named : search(named, folders)
-            if let path, FileManager.default.isExecutableFile(atPath: path) { return path }
+            if let path = search(named, named.contains("/") ? [""] : folders) { return path }
             throw .toolMissing(tool: named, variable: variable, design: design.name)
         }
         if let swift = search("swift", folders) {
