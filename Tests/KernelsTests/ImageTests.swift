@@ -40,10 +40,11 @@ import Testing
 
     /// Every key of observer_note.h, once, with the values that can be known from the symbols; the
     /// optional ones from 30 up where the design has the pointer elsewhere, or hypercalls by mode.
-    @Test(arguments: [
-        ("rfc", []), ("rfc-swap-gdt", []), ("rfc-swap-gdt-idt", []), ("rfc-task", [30]),
-        ("hardened", [33]), ("pvm", [31, 33]),
-    ] as [(String, [UInt64])])
+    @Test(
+        arguments: [
+            ("rfc", []), ("rfc-swap-gdt", []), ("rfc-swap-gdt-idt", []), ("rfc-task", [30]),
+            ("hardened", [33]), ("pvm", [31, 33]),
+        ] as [(String, [UInt64])])
     func hostTellsTheObserverEverything(design: String, optional: [UInt64]) throws {
         let image = ImageReader(bytes: try Kernels.host(Design(design)).bytes)
         let note = try #require(image.notes.first { $0.name == "pvreplay" })

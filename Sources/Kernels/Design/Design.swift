@@ -108,9 +108,9 @@ public struct Design: Equatable, Sendable, CustomStringConvertible {
     public static let refusals: [Refusal] = ["swap-gdt", "swap-gdt-idt"].map {
         Refusal(
             values: [("selectors", $0), ("guest-return", "sysret")],
-            reason: "SYSRET takes SS from the slot before CS's, and the host kernel's selectors, which "
-                + "the guest kernel has here, are the other way round (CS 0x10, SS 0x18): no value "
-                + "of STAR returns to it; add guest-return=iret")
+            reason: "SYSRET takes SS from the slot before CS's, and the host kernel's selectors, "
+                + "which the guest kernel has here, are the other way round (CS 0x10, SS 0x18): no "
+                + "value of STAR returns to it; add guest-return=iret")
     }
 
     /// The named designs, from the file `Images/designs`, in its order.

@@ -28,7 +28,9 @@ extension DesignAxis {
 
     /// All axes, in the order in which they are written. `Images/host/design.h` says which files
     /// hold the code of each.
-    public static let all = [selectors, pointer, hook, mark, guestReturn, roots, stack, guards, moves]
+    public static let all = [
+        selectors, pointer, hook, mark, guestReturn, roots, stack, guards, moves,
+    ]
 
     static let selectors = axis(
         "selectors", "what the guest kernel's CS and SS are", section: "IDT / GDT",
@@ -85,7 +87,8 @@ extension DesignAxis {
         ])
 
     static let mark = axis(
-        "hypercall-mark", "what makes a SYSCALL of the guest's a hypercall", section: "System Calls",
+        "hypercall-mark", "what makes a SYSCALL of the guest's a hypercall",
+        section: "System Calls",
         [
             (
                 "flag", "the flag in the shared page",

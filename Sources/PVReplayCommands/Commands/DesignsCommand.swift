@@ -55,13 +55,15 @@ struct DesignsDocument: Encodable {
     }
     let designs = Design.named.map { named in
         Named(
-            name: named.name, summary: named.summary,
-            values: Dictionary(uniqueKeysWithValues: named.design.values.map { ($0.axis, $0.value) }))
+            name: named.name, summary: named.summary, values: Self.dictionary(named.design.values))
     }
     let refused = Design.refusals.map { refusal in
         Refusal(
-            values: Dictionary(uniqueKeysWithValues: refusal.values.map { ($0.axis, $0.value) }),
-            reason: refusal.reason)
+            values: Self.dictionary(refusal.values), reason: refusal.reason)
+    }
+
+    private static func dictionary(_ values: [(axis: String, value: String)]) -> [String: String] {
+        Dictionary(uniqueKeysWithValues: values.map { ($0.axis, $0.value) })
     }
 
     var text: String {
