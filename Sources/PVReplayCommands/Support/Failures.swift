@@ -1,4 +1,5 @@
 import ArgumentParser
+import Kernels
 import Machine
 import Replay
 import Trace
@@ -11,12 +12,23 @@ enum Failures {
         } catch let error as FileError {
             Output.error(error.description)
             throw ExitStatus.inputOutput
+        } catch let error as ImageBuildError {
+            Output.error(error.description)
+            throw status(error)
         } catch let error as ReplayError {
             Output.error(describe(error))
             throw status(error)
         } catch let error as TraceError {
             Output.error(describe(error))
             throw status(.trace(error))
+        }
+    }
+
+    /// A compiler that is missing is a missing file; one that refuses our sources is our defect.
+    static func status(_ error: ImageBuildError) -> ExitCode {
+        switch error {
+        case .toolMissing, .file: ExitStatus.inputOutput
+        case .failed: ExitStatus.defect
         }
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Kernels
 import Machine
 import Replay
 
@@ -13,8 +14,12 @@ struct SessionOptions: ParsableArguments {
     @Flag(help: "Run the host alone, without a guest module.")
     var noGuest = false
 
-    @Option(help: "Design of the reference host.")
-    var design = "rfc"
+    @Option(
+        help: ArgumentHelp(
+            "Design of the reference host: a name, or a name and values of axes, e.g. "
+                + "rfc,roots=one. `pvreplay designs` lists them.", valueName: "design"),
+        transform: DesignOption.parse)
+    var design = Design.rfc
 
     @Option(
         name: .customLong("append"),
@@ -41,14 +46,10 @@ struct SessionOptions: ParsableArguments {
         guard (1...MachineConfiguration.maximumCPUs).contains(cpus) else {
             throw ValidationError("--cpus must be 1 to \(MachineConfiguration.maximumCPUs)")
         }
-        guard host != nil || BuiltInKernels.designs.contains(design) else {
-            throw ValidationError(
-                "there is no design '\(design)'; the built-in ones are: "
-                    + BuiltInKernels.designs.joined(separator: ", "))
-        }
     }
 
-    /// - Throws: `FileError` where an image cannot be read.
+    /// - Throws: `FileError` where an image cannot be read, `ImageBuildError` where one cannot be
+    ///   built.
     func configuration() throws -> SessionConfiguration {
         var hostImage: SessionImage
         var guestImage: SessionImage?
@@ -56,18 +57,21 @@ struct SessionOptions: ParsableArguments {
             hostImage = SessionImage(
                 name: Files.lastComponent(host), bytes: try Files.read(host))
         } else {
-            hostImage = SessionImage(
-                name: "host-\(design)", bytes: BuiltInKernels.host(design: design).bytes)
+            hostImage = SessionImage(try Kernels.host(design))
         }
         if let guest {
             guestImage = SessionImage(
                 name: Files.lastComponent(guest), bytes: try Files.read(guest))
         } else if host == nil && !noGuest {
-            guestImage = SessionImage(name: "guest", bytes: BuiltInKernels.guest.bytes)
+            guestImage = SessionImage(try Kernels.guest(design))
         }
         return SessionConfiguration(
             host: hostImage, guest: guestImage, commandLine: commandLine, memory: memory.bytes,
             cpus: cpus, vendor: cpu.vendor, level: level.level,
-            design: host == nil ? design : "", seed: seed)
+            design: host == nil ? design.name : "", seed: seed)
     }
+}
+
+extension SessionImage {
+    init(_ image: KernelImage) { self.init(name: image.name, bytes: image.bytes) }
 }

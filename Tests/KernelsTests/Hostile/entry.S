@@ -46,8 +46,20 @@ return_only:
     jmp iret_now
 
     .globl return_with_nested_task
-return_with_nested_task:
+return_with_nested_task:                /* back to its caller, by an IRET with NT set */
+    mov %rsp, %rcx
     sub $FRAME_SIZE, %rsp
+    mov %rcx, FRAME_RSP(%rsp)
+    lea 1f(%rip), %rcx
+    mov %rcx, FRAME_RIP(%rsp)
+    movq $GUEST_VIRTUAL_KERNEL_CS, FRAME_CS(%rsp)
+    movq $2, FRAME_RFLAGS(%rsp)
+    mov %rbx, FRAME_RBX(%rsp)
+    mov %rbp, FRAME_RBP(%rsp)
+    mov %r12, FRAME_R12(%rsp)
+    mov %r13, FRAME_R13(%rsp)
+    mov %r14, FRAME_R14(%rsp)
+    mov %r15, FRAME_R15(%rsp)
     movabs $GUEST_SHARED_PAGE, %r11
     pushq $0x4202                       /* NT */
     popfq
@@ -55,6 +67,7 @@ return_with_nested_task:
     movl $1, SHARED_HYPERCALL_FLAG(%r11)
     syscall
     ud2
+1:  ret
 
     .globl call_at_the_edge
 call_at_the_edge:                       /* the last two bytes of the lower half hold SYSCALL */
