@@ -7,8 +7,8 @@
     .text
 
 #if SELECTORS_SWAP
-/* The host's tables, on the way in from the guest by SYSCALL or exception. SYSCALL has set CS and SS
- * to constants without a look at the GDT, so the code up to here runs whatever 0x10 means; from
+/* The host's tables, on the way in from the guest by SYSCALL or exception. SYSCALL has set CS and
+ * SS to constants without a look at the GDT, so the code up to here runs whatever 0x10 means; from
  * here on a frame that names it can be returned to. IF = 0, so only an NMI or #MC can fall between
  * the entry and this: its frame names 0x10 and 0x18, and its IRET finds the guest's descriptors. */
     .macro HOST_TABLES
