@@ -117,7 +117,9 @@ FUNCTION vcpu_enter
      * and their top is where its own system call's frame lies. This first frame goes below what
      * is live; the guest's first event starts at the top and overwrites the launcher's frame, then
      * the C frames and the registers stored here (H14). Nothing of the guest's notices: each of its
-     * events starts afresh at the top. vcpu_leave comes back to what they have left. */
+     * events starts afresh at the top. vcpu_leave comes back to what they have left: where the
+     * return address was, a register of the guest's last event, so that the guest says what the
+     * host executes next. */
     movq VCPU_FRAME(%rdi), %rsi
     subq $FRAME_SIZE + 8, %rsp
     movq %rsp, %rdi
