@@ -52,7 +52,8 @@ import Testing
         let missing = try Tool.run(["CLANG=/nowhere/clang"] + arguments, path: "/usr/bin/env")
         #expect(missing.status == 74)
         #expect(missing.error.contains("/nowhere/clang, which is needed"), "\(missing.error)")
-        let none = try Tool.run(["PATH=/nowhere"] + arguments, path: "/usr/bin/env")
+        let without = ["-u", "CLANG", "-u", "LLD", "PATH=/nowhere"]
+        let none = try Tool.run(without + arguments, path: "/usr/bin/env")
         #expect(none.status == 74)
         #expect(none.error.contains("install"), "\(none.error)")
         let named = try Tool.run(
