@@ -47,8 +47,8 @@ enum DiagnosisHints {
         guard let last = exceptions.last else { return }
         hints.append(
             "\(EventText.vector(last.number)) was delivered without leaving CPL 3: its gate's "
-                + "selector names code of DPL 3 in the GDT that is loaded, so the handler was to run "
-                + "with the rights of the code that it interrupted, on its stack")
+                + "selector names code of DPL 3 in the GDT that is loaded, so the handler was to "
+                + "run with the rights of the code that it interrupted, on its stack")
     }
 
     private static func isSame(_ a: Event, _ b: Event) -> Bool {
