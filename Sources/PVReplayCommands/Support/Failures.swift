@@ -15,6 +15,9 @@ enum Failures {
         } catch let error as ImageBuildError {
             Output.error(error.description)
             throw status(error)
+        } catch let error as CostOption.Refusal {
+            Output.error(error.description)
+            throw ExitStatus.usage
         } catch let error as ReplayError {
             Output.error(describe(error))
             throw status(error)

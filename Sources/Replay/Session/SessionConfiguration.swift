@@ -26,7 +26,7 @@ public struct SessionConfiguration: Equatable, Sendable {
     public init(
         host: SessionImage, guest: SessionImage?, commandLine: String = "",
         memory: UInt64 = 256 << 20, cpus: Int = 1, vendor: Vendor = .intel,
-        costs: CostProfile = .default, level: ObservationLevel = .paths, design: String = "",
+        costs: CostProfile, level: ObservationLevel = .paths, design: String = "",
         seed: UInt64 = 0
     ) {
         self.host = host
