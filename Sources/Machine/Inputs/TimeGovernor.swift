@@ -43,6 +43,9 @@ extension Machine {
         return true
     }
 
+    /// The vector that a vCPU's local APIC timer signals with.
+    public func timerVector(cpu index: Int) -> UInt8 { bus.timerVector(cpus[index]) }
+
     /// Whether an expiry of a vCPU's timer is held back.
     public func isTimerHeld(cpu index: Int) -> Bool { heldTimers[index] }
 

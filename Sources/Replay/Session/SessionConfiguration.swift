@@ -85,6 +85,8 @@ public enum ReplayError: Error, Equatable, Sendable {
     case trace(TraceError)
     /// The trace's metadata lack this key or hold a value that makes no sense for it.
     case metadata(key: String, value: String?)
+    /// A trace does not come out as recorded when it is run again.
+    case notReproduced
     /// An input names a vCPU that the machine does not have.
     case noSuchCPU(Int)
 }
