@@ -46,6 +46,12 @@ extension Machine {
     /// The vector that a vCPU's local APIC timer signals with.
     public func timerVector(cpu index: Int) -> UInt8 { bus.timerVector(cpus[index]) }
 
+    /// Whether the interrupt of a vCPU's local APIC timer waits to be delivered: another expiry
+    /// would merge with it.
+    public func isTimerInterruptPending(cpu index: Int) -> Bool {
+        bus.apics[index].requested[timerVector(cpu: index)]
+    }
+
     /// Whether an expiry of a vCPU's timer is held back.
     public func isTimerHeld(cpu index: Int) -> Bool { heldTimers[index] }
 

@@ -15,6 +15,9 @@ struct Arrival {
     /// Machine cycle at which it came in the recorded run.
     var cycle: UInt64
     var kind: Kind
+    /// Whether the host had it while it dealt with a guest, before it gave back: what it then tells
+    /// the guest on the way out depends on that.
+    var isWithinStay = false
 }
 
 /// Gives a run its ticks and inputs: it notes when they come, or decides it.
@@ -83,7 +86,9 @@ final class NotingClock: GuestClock {
         guard let cycle = expiries[index], vector == machine.timerVector(cpu: index) else { return }
         expiries[index] = nil
         note(.tick, index, cycle, machine)
-        if observer?.isInGuest(cpu) == false { unresolved[index] += 1 }
+        guard let observer, !observer.isInGuest(cpu) else { return }
+        unresolved[index] += 1
+        ticks[index][ticks[index].count - 1].isWithinStay = observer.isHandlingGuest(cpu)
     }
 
     /// A tick that came while the host was about to reflect an exception comes, for the guest,
@@ -98,6 +103,7 @@ final class NotingClock: GuestClock {
         for n in ticks[index].indices.suffix(count)
         where ticks[index][n].position.items + 1 == now.items {
             ticks[index][n].position = now
+            ticks[index][n].isWithinStay = false
         }
     }
 
@@ -193,23 +199,41 @@ final class GoverningClock: GuestClock {
         let state = machine.cpu(cpu)
         if isFree {
             release(cpu, machine)
-        } else if observer.isInGuest(state) {
+        } else if !observer.isInGuest(state) {
+            if isDueWithinStay(state, observer) { expire(cpu, machine) }
+        } else {
             let position = observer.position(state)
             while let next = input(cpu), next.position <= position { deliver(cpu, machine) }
             guard let next = tick(cpu), next.position <= position else {
                 setAlarm(state, observer, machine)
                 return
             }
-            // Its interrupt takes the vCPU into its host at once. A second tick of the same instant
-            // has its turn on the way back: now it would merge with this one.
-            nextTick[cpu] += 1
-            if !machine.expireTimer(cpu: cpu) { outOfStep += 1 }
+            expire(cpu, machine)
         }
+    }
+
+    /// A tick at an alarm. Its interrupt takes the vCPU into its host at once, or as soon as the
+    /// host lets it. A second tick of the same instant has its turn after that: it would merge with
+    /// one that still waits.
+    private func expire(_ cpu: Int, _ machine: Machine) {
+        if machine.isTimerInterruptPending(cpu: cpu) { return }
+        nextTick[cpu] += 1
+        if !machine.expireTimer(cpu: cpu) { outOfStep += 1 }
+    }
+
+    private func isDueWithinStay(_ cpu: CPU, _ observer: GuestObserver) -> Bool {
+        guard !isFree, let next = tick(Int(cpu.pointee.index)), next.isWithinStay else {
+            return false
+        }
+        return observer.isHandlingGuest(cpu) && next.position <= observer.position(cpu)
     }
 
     func moved(_ cpu: CPU, _ observer: GuestObserver, _ machine: Machine) {
         if observer.isInGuest(cpu) {
             setAlarm(cpu, observer, machine)
+        } else if isDueWithinStay(cpu, observer) {
+            machine.setAlarm(
+                cpu: Int(cpu.pointee.index), instructions: cpu.pointee.instructions)
         } else {
             machine.clearAlarm(cpu: Int(cpu.pointee.index))
         }

@@ -16,6 +16,8 @@ public final class GuestObserver: MachineObserver {
     /// The machine stops before the event with this number: the recording's last was before it.
     private let eventLimit: UInt64
     private let stopsAtDifference: Bool
+    /// Whether the host's note tells guests apart from its processes.
+    private let hasGuests: Bool
     /// Set right after this object, which it calls.
     private var inner: ParavirtObserver?
     private var sink: Sink?
@@ -34,6 +36,8 @@ public final class GuestObserver: MachineObserver {
         var position = GuestPosition()
         var guestInstructions: UInt64 = 0
         var start = Counts()
+        /// Whether the host's kernel was entered from a guest, and nobody has been given back to.
+        var isForGuest = false
     }
 
     private struct Pending {
@@ -55,7 +59,7 @@ public final class GuestObserver: MachineObserver {
         }
 
         func printed(_ byte: UInt8, cpu: UInt8, cycle: UInt64, machine: Machine) {
-            observer.printed(byte, cycle, machine)
+            observer.printed(byte, cpu, cycle, machine)
         }
     }
 
@@ -75,6 +79,7 @@ public final class GuestObserver: MachineObserver {
         cpus.initialize(repeating: PerCPU(), count: cpuCount)
         pending = .allocate(capacity: Self.pendingCount)
         pending.initialize(repeating: Pending(), count: Self.pendingCount)
+        hasGuests = layout != nil
         let sink = Sink(self)
         self.sink = sink
         inner = ParavirtObserver(layout: layout, level: .paths, cpuCount: cpuCount, sink: sink)
@@ -104,6 +109,13 @@ public final class GuestObserver: MachineObserver {
             position.distance &+= cpu.pointee.instructions &- state.last.instructions
         }
         return position
+    }
+
+    func context(_ cpu: CPU) -> Context { inner?.contextNow(cpu) ?? .hostKernel }
+
+    /// Whether the host is at work for the guest of a vCPU.
+    func isHandlingGuest(_ cpu: CPU) -> Bool {
+        !isInGuest(cpu) && (inner?.guest(on: cpu) ?? 0) != 0
     }
 
     func isInGuest(_ cpu: CPU) -> Bool { cpus[Int(cpu.pointee.index)].context.isGuest }
@@ -136,6 +148,7 @@ public final class GuestObserver: MachineObserver {
             let context = inner.contextNow(cpu)
             cpus[index].context = context
             var departure = Departure.toHost
+            if context != .hostKernel { cpus[index].isForGuest = false }
             if context.isGuest {
                 departure = depart(cpu, machine)
                 clock.departed(cpu, departure, self)
@@ -197,6 +210,7 @@ public final class GuestObserver: MachineObserver {
         let cpu = machine.cpu(index)
         let vcpu = Int(event.pointee.vcpu)
         if event.pointee.from.isGuest, vcpu > 0, vcpu < Self.pendingCount {
+            cpus[index].isForGuest = true
             pending[vcpu].isOpen = true
             pending[vcpu].event = event.pointee
             switch event.pointee.kind {
@@ -225,9 +239,11 @@ public final class GuestObserver: MachineObserver {
         listener?.ended(event: back.event, cpu: index, end: cpus[index].last)
     }
 
-    private func printed(_ byte: UInt8, _ cycle: UInt64, _ machine: Machine) {
+    private func printed(_ byte: UInt8, _ cpu: UInt8, _ cycle: UInt64, _ machine: Machine) {
         history.add(byte)
         consoleOutput?(byte)
+        // What the host and its processes print is not the guest's.
+        if hasGuests && !cpus[Int(cpu)].isForGuest { return }
         if stream.print(byte, place(machine)) { parted(machine) }
     }
 

@@ -12,6 +12,8 @@ final class GuestStream {
     private let sameGuest: Bool
     private var reached: [Int]
     private var consoleReached = 0
+    /// Where the texts have parted: the rest of the line is waited for.
+    private var consolePlace: GuestPlace?
     private static let context = 5
     private static let consoleContext = 80
 
@@ -44,6 +46,10 @@ final class GuestStream {
             return false
         }
         if difference != nil { return false }
+        if let consolePlace {
+            part(consoleDifference(expected), nil, consolePlace)
+            return true
+        }
         let number = reached[vcpu]
         if number < expected.items[vcpu].count {
             let other = expected.items[vcpu][number]
@@ -62,18 +68,30 @@ final class GuestStream {
     func print(_ byte: UInt8, _ place: @autoclosure () -> GuestPlace) -> Bool {
         console.append(byte)
         guard let expected, difference == nil else { return false }
+        if let consolePlace {
+            guard byte == 0x0A || console.count > consoleReached + Self.consoleContext else {
+                return false
+            }
+            part(consoleDifference(expected), nil, consolePlace)
+            return true
+        }
         if consoleReached < expected.console.count, expected.console[consoleReached] == byte {
             consoleReached += 1
             return false
         }
-        part(consoleDifference(expected), nil, place())
-        return true
+        consolePlace = place()
+        return false
     }
 
     /// Compares the ends of two runs that have agreed so far: what was recorded and did not come,
     /// and the outcomes.
     func finish(_ end: RunEnd, expected recorded: RunEnd, isWhole: Bool, _ place: GuestPlace) {
-        guard let expected, difference == nil, isWhole else { return }
+        guard let expected, difference == nil else { return }
+        if let consolePlace {
+            part(consoleDifference(expected), nil, consolePlace)
+            return
+        }
+        guard isWhole else { return }
         for vcpu in 0..<Self.vcpus where reached[vcpu] < expected.items[vcpu].count {
             let next = expected.items[vcpu][reached[vcpu]]
             part(.item(expected: next, actual: nil), vcpu, place)

@@ -64,6 +64,9 @@ public final class WhatIfRun {
         machine.observer = nil
     }
 
+    /// The context in which a vCPU stands.
+    public func context(cpu: Int) -> Context { observer.context(machine.cpu(cpu)) }
+
     /// The last events and the end of the console text.
     public var history: RunHistory { observer.history }
 
