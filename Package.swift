@@ -68,6 +68,8 @@ let package = Package(
         .testTarget(
             name: "ReportTests", dependencies: ["Report", "Trace", "X86", "Kernels"],
             exclude: ["Fixtures", "Snapshots"]),
+        .testTarget(
+            name: "AnalysisTests", dependencies: ["Analysis", "Trace", "Replay", "Machine"]),
         .testTarget(name: "CostProfileTests", dependencies: ["CostProfiles", "Machine", "X86"]),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
         .testTarget(

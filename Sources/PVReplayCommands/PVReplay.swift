@@ -20,6 +20,7 @@ public struct PVReplay: ParsableCommand {
         version: "pvreplay \(SessionConfiguration.toolVersion)",
         subcommands: [
             RecordCommand.self, ReplayCommand.self, InfoCommand.self, ShowCommand.self,
+            CompareCommand.self,
             DesignsCommand.self, KernelsCommand.self,
         ])
 

@@ -19,14 +19,20 @@ extension Comparison {
     /// The conclusion of one kind of path. A session in which the kind did not occur, or whose run
     /// failed, takes no part.
     public func conclusion(_ kind: PathKind) -> Conclusion {
-        conclude { session, profile in runs[session][profile].paths[kind.rawValue] } cheaper: {
+        conclude { session, profile in
+            runs[session][profile].paths[kind.rawValue]
+        } cheaper: {
             $0.isCheaper(than: $1)
         }
     }
 
-    /// The conclusion of a total.
+    /// The conclusion of a total; differences of less than a thousandth do not count.
     public func conclusion(of total: (ComparedRun) -> UInt64) -> Conclusion {
-        conclude { session, profile in total(runs[session][profile]) } cheaper: { $0 < $1 }
+        conclude { session, profile in
+            total(runs[session][profile])
+        } cheaper: {
+            $0 < $1 && $1 - $0 > $1 / 1000
+        }
     }
 
     private func conclude<Value>(

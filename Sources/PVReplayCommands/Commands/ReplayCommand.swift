@@ -108,7 +108,8 @@ struct ReplayCommand: ParsableCommand {
         let reference = !variant.configuration.design.isEmpty
         let words = WhatIfText.text(result, variant: variant.description, reference: reference)
         if let junit {
-            let failure = result.difference == nil
+            let failure =
+                result.difference == nil
                 ? nil : WhatIfText.headline(result, variant: variant.description)
             let document = JUnitReport.document(
                 trace: Files.lastComponent(trace), failure: failure, text: words)

@@ -6,7 +6,7 @@ import Trace
 struct Arrival {
     enum Kind {
         /// The local APIC timer of the vCPU expired; the instant is that at which the interrupt was
-    /// delivered, as interrupts wait where the host has them off.
+        /// delivered, as interrupts wait where the host has them off.
         case tick
         case input(Input)
     }

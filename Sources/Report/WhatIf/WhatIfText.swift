@@ -8,7 +8,9 @@ public enum WhatIfText {
         if let difference = result.difference {
             lines += explanation(difference, reference: reference)
         }
-        lines.append(contentsOf: ["", "under \(variant):", RunText.summary(result.summary, trace: nil)])
+        lines.append(contentsOf: [
+            "", "under \(variant):", RunText.summary(result.summary, trace: nil),
+        ])
         if !result.sameGuest {
             lines.append(
                 "The guest's image is another, so calls are compared by kind and number only.")
@@ -22,7 +24,8 @@ public enum WhatIfText {
     }
 
     public static func headline(_ result: WhatIfResult, variant: String) -> String {
-        let agreed = "\(RunText.grouped(UInt64(result.agreeing))) system calls, hypercalls, "
+        let agreed =
+            "\(RunText.grouped(UInt64(result.agreeing))) system calls, hypercalls, "
             + "exceptions and virtual interrupts"
         guard let difference = result.difference else {
             return "the guest saw the same world under \(variant): \(agreed), and the console text"
