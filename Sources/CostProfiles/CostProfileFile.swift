@@ -2,8 +2,8 @@ import Foundation
 import Machine
 import X86
 
-/// A cost profile with what stands behind it, as a JSON file has it. `Docs/cost-profile.schema.json`
-/// is the form as JSON Schema; this is the code that checks it, and a test holds them together.
+/// A cost profile with what stands behind it, as a JSON file has it.
+/// `Docs/cost-profile.schema.json` is the form as JSON Schema; this is the code that checks it, and a test holds them together.
 public struct CostProfileFile: Equatable, Sendable {
     public static let schema = "pvreplay-cost-profile/1"
     /// The most cycles that a class can cost.

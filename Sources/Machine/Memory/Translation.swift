@@ -134,11 +134,12 @@ extension CPU {
             pointee.tally.tlbMisses &+= 1
             charge(.tlbMiss)
         }
-        // A page of 2^9 (2^10 in 32-bit paging) or 2^18 pieces ends its walk one or two levels up.
+        // A page of 2^9 (2^10 in 32-bit paging) or 2^18 pieces ends its walk one or two levels up:
+        // an eighth of the exponent.
         let size = (page &>> TLB.sizeShift) & TLB.sizeMask
         let deepest: UInt64 = pointee.longMode != 0 ? 4 : 2
         let level = UInt64(pointee.shared.pointee.costs[Int(CostClass.pageWalkLevel.rawValue)])
-        pointee.cycles &+= level &* (deepest &- size / 9)
+        pointee.cycles &+= level &* (deepest &- size &>> 3)
     }
 
     /// Charges and counts a flush that an instruction asks for.

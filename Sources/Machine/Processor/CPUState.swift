@@ -75,7 +75,8 @@ public struct Tally: Equatable, Sendable {
     /// Walks that ended in a cached translation: one for each miss, and one for each cached
     /// translation that had to become writable.
     public var pageWalks: UInt64 = 0
-    /// Flushes of the translation cache that instructions asked for: by CR3, CR4, CR0, EFER and IA32_APIC_BASE.
+    /// Flushes of the translation cache that instructions asked for: by CR3, CR4, CR0, EFER and
+    /// IA32_APIC_BASE.
     public var flushes: UInt64 = 0
     /// LGDT, LIDT, LLDT and LTR.
     public var tableLoads: UInt64 = 0

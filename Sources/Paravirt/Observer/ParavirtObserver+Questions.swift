@@ -25,7 +25,8 @@ extension ParavirtObserver {
     private static let frameVector: UInt64 = 120
 
     /// The vector that the running guest's kernel has just been entered with: its RIP is one of
-    /// its handlers and its RSP points to the frame that tells why. Nil where it was not entered so.
+    /// its handlers and its RSP points to the frame that tells why. Nil where it was not entered
+    /// so.
     public func enteredVector(_ cpu: CPU) -> UInt64? {
         let descriptor = cpus[Int(cpu.pointee.index)].vcpu
         guard let layout, let traps = handlers(cpu), let root = layout.pointee.vcpuRoot else {

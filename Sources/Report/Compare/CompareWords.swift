@@ -40,17 +40,19 @@ enum CompareWords {
     }
 
     static let legend = [
-        "Cycles of a path run from the event's beginning, delivery included, to the return that ends "
-            + "it; halted time is taken off. Medians and 99th percentiles are over all paths of "
-            + "the kind; instr, loads and TLB are means of a path under the first profile: instructions, "
-            + "table loads (LGDT, LIDT, LLDT, LTR, CR3, CR4, WRMSR, segment registers), TLB misses.",
+        "Cycles of a path run from the event's beginning, delivery included, to the return that "
+            + "ends it; halted time is taken off. Medians and 99th percentiles are over all paths "
+            + "of the kind; instr, loads and TLB are means of a path under the first profile: "
+            + "instructions, table loads (LGDT, LIDT, LLDT, LTR, CR3, CR4, WRMSR, segment "
+            + "registers), TLB misses.",
         "* marks the cheapest: the least median, then the mean if that is less by a hundredth; of "
             + "totals, what is less by a thousandth. Sessions that failed are not ranked.",
-        "A path may be in several rows: an interrupt that switches tasks is in `context switch` and "
-            + "`guest switch` only, the bounce of a system call also in the whole of it.",
+        "Rows overlap: the bounce of a system call is also in the whole of it, and a way out of a "
+            + "guest that switches tasks is in `guest switch out` and `context switch` (and in no "
+            + "other row).",
         "Every session gets the recording's inputs and timer ticks at the same guest progress, so "
-            + "that its guest sees the same world. A profile changes cycles, hence where ticks fall "
-            + "while the host runs, and how much the host's own processes do between two ticks.",
+            + "that its guest sees the same world. A profile changes cycles, hence where ticks "
+            + "fall while the host runs, and how much its own processes do between two ticks.",
     ]
 
     static func worldLine(_ run: ComparedRun) -> String {
