@@ -35,14 +35,17 @@ let package = Package(
         .target(
             name: "Replay", dependencies: ["X86", "Machine", "Trace", "Paravirt", "CCrypto"],
             swiftSettings: hot),
-        .target(name: "Report", dependencies: ["X86", "Machine", "Trace", "Paravirt", "Replay"]),
+        .target(name: "Analysis", dependencies: ["Trace"], swiftSettings: hot),
+        .target(
+            name: "Report",
+            dependencies: ["X86", "Machine", "Trace", "Paravirt", "Replay", "Analysis"]),
         .plugin(name: "KernelBuilder", capability: .buildTool(), path: "Plugins/KernelBuilder"),
         .target(
             name: "Kernels", exclude: ["Images"], plugins: ["KernelBuilder"]),
         .target(
             name: "PVReplayCommands",
             dependencies: [
-                "X86", "Machine", "Trace", "Paravirt", "Replay", "Report", "Kernels",
+                "X86", "Machine", "Trace", "Paravirt", "Replay", "Analysis", "Report", "Kernels",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "pvreplay", dependencies: ["PVReplayCommands"]),
@@ -54,6 +57,7 @@ let package = Package(
         .testTarget(name: "MachineTests", dependencies: ["Machine", "X86", "native-oracle"]),
         .testTarget(
             name: "TraceTests", dependencies: ["Trace"], exclude: ["Traces", "Snapshots"]),
+        .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Trace"]),
         .testTarget(
             name: "ReportTests", dependencies: ["Report", "Trace", "X86", "Kernels"],
             exclude: ["Fixtures", "Snapshots"]),

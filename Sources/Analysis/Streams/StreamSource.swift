@@ -1,0 +1,166 @@
+import Trace
+
+/// One stream of a trace, read from the trace's own records.
+///
+/// Which of the guest's exceptions reached the guest, and when it took virtual interrupts, is not
+/// written in a trace; it follows from what comes after. An exception reached the guest if the
+/// guest ran again before the path's return (in its handler, then); if the return comes first, the
+/// host dealt with it. A virtual interrupt was taken where its bit in `irq_pending` went away (or
+/// `ticks` grew and left no bit) while the host was in; of a host whose shared page is another, where
+/// the guest ran again before a hardware interrupt's path returned.
+struct StreamSource: ItemSource {
+    private let cursor: TraceCursor
+    private let stream: StreamID
+    private let isReference: Bool
+    private let tick: ReadingTick
+    private var entries = OpenEntries()
+    /// Exceptions of guests of which it is not known yet who deals with them, by VCPU id + 1.
+    private var pending: [(vcpu: UInt16, item: StreamItem)] = []
+    /// The last hardware interrupt out of this guest whose path has not returned.
+    private var interrupted: Event?
+    /// The guest's last event, and its `irq_pending` and `ticks` then.
+    private var last: (event: Event, pending: UInt64?, ticks: UInt64?)?
+    private var ready: ContiguousArray<StreamItem> = []
+    private var taken = 0
+    private var atEnd = false
+    private(set) var isCut = false
+
+    /// - Parameter tick: is told of every record, and of a fault in the trace.
+    init(_ reader: TraceReader, _ stream: StreamID, isReference: Bool, tick: ReadingTick) {
+        cursor = reader.cursor()
+        self.stream = stream
+        self.isReference = isReference
+        self.tick = tick
+        isCut = !reader.complete
+    }
+
+    mutating func next() throws(TraceError) -> StreamItem? {
+        while true {
+            if taken < ready.count {
+                let item = ready[taken]
+                taken &+= 1
+                return item
+            }
+            if !ready.isEmpty {
+                ready.removeAll(keepingCapacity: true)
+                taken = 0
+            }
+            if atEnd { return nil }
+            try read()
+        }
+    }
+
+    private mutating func read() throws(TraceError) {
+        switch try tick.next(cursor) {
+        case .event: event(cursor.event)
+        case .eventReturn: ended(cursor.eventReturn)
+        case .console, .input: break
+        case nil:
+            atEnd = true
+            isCut = isCut || tick.fault != nil
+            // What nobody dealt with before the end is the guest's: it died of it.
+            if case .guest = stream { for one in pending { ready.append(one.item) } }
+            pending.removeAll()
+        }
+    }
+
+    // MARK: Events
+
+    private mutating func event(_ event: UnsafePointer<Event>) {
+        _ = entries.open(OpenEntry(event))
+        let from = event.pointee.from
+        if event.pointee.vcpu > 0 && (from == .guestKernel || from == .guestUser) {
+            fromGuest(event)
+        } else if case .machine(let cpu) = stream, cpu == Int(event.pointee.cpu) {
+            ready.append(item(event))
+        }
+    }
+
+    private mutating func fromGuest(_ event: UnsafePointer<Event>) {
+        let vcpu = event.pointee.vcpu
+        settle(vcpu)
+        let isMine = stream == .guest(vcpu: Int(vcpu) - 1)
+        let isOnMine = stream == .machine(cpu: Int(event.pointee.cpu))
+        if isMine { interrupts(before: event) }
+        switch event.pointee.kind {
+        case .exception, .softwareInterrupt:
+            if isMine || isOnMine { pending.append((vcpu, item(event))) }
+        case .interrupt, .nmi, .machineCheck:
+            if isOnMine { ready.append(item(event)) }
+            if isMine { interrupted = event.pointee }
+        case .syscall, .hypercall:
+            if isMine { ready.append(item(event)) }
+        case .guestSwitch, .systemRegister, .tripleFault:
+            if isOnMine { ready.append(item(event)) }
+        }
+    }
+
+    private func item(_ event: UnsafePointer<Event>) -> StreamItem {
+        var item = StreamItem(.event, event.pointee, isReference: isReference)
+        item.page = SharedPageCopy(cursor.sharedPage)
+        return item
+    }
+
+    /// The guest on this VCPU runs: what it had raised before has reached it.
+    private mutating func settle(_ vcpu: UInt16) {
+        guard let place = pending.firstIndex(where: { $0.vcpu == vcpu }) else { return }
+        let item = pending.remove(at: place).item
+        if case .guest = stream { ready.append(item) }
+    }
+
+    /// The virtual interrupts that the guest took between its last event and this one.
+    private mutating func interrupts(before event: UnsafePointer<Event>) {
+        let page = SharedPageCopy(cursor.sharedPage)
+        let waiting = isReference ? page.number(at: 8, bytes: 4) : nil
+        let ticks = isReference ? page.number(at: 24, bytes: 8) : nil
+        if let last, let before = last.pending, let waiting {
+            var gone = before & ~waiting
+            if let old = last.ticks, let ticks, ticks > old {
+                gone |= UInt64(ReferenceABI.timerBit) & ~waiting
+            }
+            while gone != 0 {
+                let bit = UInt32(gone.trailingZeroBitCount)
+                take(ReferenceABI.virtualInterruptBase + bit, after: last.event)
+                gone &= gone - 1
+            }
+        } else if let interrupted {
+            take(0, after: interrupted)
+        }
+        interrupted = nil
+        last = (event.pointee, waiting, ticks)
+    }
+
+    private mutating func take(_ vector: UInt32, after event: Event) {
+        var taken = event
+        taken.kind = .interrupt
+        taken.number = vector
+        ready.append(StreamItem(.virtualInterrupt, taken, isReference: isReference))
+    }
+
+    // MARK: Returns
+
+    private mutating func ended(_ back: EventReturn) {
+        guard let entry = entries.close(back.event) else { return }
+        if interrupted?.sequence == back.event { interrupted = nil }
+        if let place = pending.firstIndex(where: { $0.item.event.sequence == back.event }) {
+            let item = pending.remove(at: place).item
+            if case .machine = stream { ready.append(item) }
+        }
+        guard entry.kind == .syscall || entry.kind == .hypercall, owns(entry),
+            !isReference || ReferenceABI.hasResult(entry.kind, entry.number)
+        else { return }
+        var event = entry.event
+        event.cycle = back.cycle
+        event.instruction = back.instruction
+        ready.append(
+            StreamItem(.result, event, result: back.result, isReference: isReference))
+    }
+
+    private func owns(_ entry: OpenEntry) -> Bool {
+        let isGuest = entry.from == .guestKernel || entry.from == .guestUser
+        switch stream {
+        case .guest(let vcpu): return isGuest && Int(entry.vcpu) - 1 == vcpu
+        case .machine(let cpu): return !isGuest && Int(entry.cpu) == cpu
+        }
+    }
+}
