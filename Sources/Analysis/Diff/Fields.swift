@@ -32,6 +32,8 @@ public enum Field: Hashable, Sendable {
     /// stands for all beyond what is kept.
     case sharedBytes(Int)
     case sharedKnown
+    /// Virtual interrupts taken since the item before: the first one's vector and how many, packed.
+    case interrupts
     /// The event that a return ends.
     case endedEvent
     /// Text of the console or of an input.
@@ -57,6 +59,7 @@ public enum Field: Hashable, Sendable {
         case .shared(let field): "shared." + field.name
         case .sharedBytes(let offset): "shared[\(offset)]"
         case .sharedKnown: "shared page known"
+        case .interrupts: "virtual interrupts"
         case .endedEvent: "of event"
         case .text: "text"
         }
@@ -105,10 +108,9 @@ enum FieldComparison {
         }
         let a = x.event
         let b = y.event
-        let own: Sight = x.form == .virtualInterrupt ? .timing : .guest
         check(.kind, UInt64(a.kind.rawValue), UInt64(b.kind.rawValue), .guest)
-        check(.number, UInt64(a.number), UInt64(b.number), own)
-        check(.from, UInt64(a.from.rawValue), UInt64(b.from.rawValue), own)
+        check(.number, UInt64(a.number), UInt64(b.number), .guest)
+        check(.from, UInt64(a.from.rawValue), UInt64(b.from.rawValue), .guest)
         if x.form == .result {
             check(.result, x.result, y.result, x.isClock ? .timing : .guest)
         }
@@ -128,6 +130,7 @@ enum FieldComparison {
             if a.digestKnown && b.digestKnown { check(.digest, a.digest, b.digest, .machine) }
             if x.page != y.page { pages(x, y, body) }
         }
+        check(.interrupts, x.packedInterrupts, y.packedInterrupts, .timing)
         check(.to, UInt64(a.to.rawValue), UInt64(b.to.rawValue), .machine)
         check(.cpu, UInt64(a.cpu), UInt64(b.cpu), .machine)
         check(.vcpu, UInt64(a.vcpu), UInt64(b.vcpu), .machine)
@@ -197,6 +200,7 @@ extension Field {
         case .sharedKnown: 14
         case .endedEvent: 15
         case .text: 16
+        case .interrupts: 17
         case .register(let number): 20 + number
         case .shared(let field): 32 + field.offset / 4
         case .sharedBytes(let offset): 64 + offset / 8
@@ -205,6 +209,9 @@ extension Field {
 }
 
 extension StreamItem {
+    /// The value of `Field.interrupts`.
+    var packedInterrupts: UInt64 { UInt64(interruptVector) << 16 | UInt64(interrupts) }
+
     /// Fields in which this item of A differs from one of B that it belongs to.
     public func differences(from other: StreamItem, in stream: StreamID) -> [FieldDifference] {
         FieldComparison.fields(self, other, in: stream)

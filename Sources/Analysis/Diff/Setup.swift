@@ -39,7 +39,8 @@ public enum Traces {
         var found: [SetupDifference] = []
         var keys = a.metadata.entries.map(\.key)
         keys += b.metadata.entries.map(\.key).filter { a.metadata[$0] == nil }
-        for key in keys where a.metadata[key] != b.metadata[key] {
+        let ofImages = [TraceMetadata.Key.hostSHA256, TraceMetadata.Key.guestSHA256]
+        for key in keys where a.metadata[key] != b.metadata[key] && !ofImages.contains(key) {
             found.append(
                 SetupDifference(
                     subject: .metadata(key), a: a.metadata[key], b: b.metadata[key]))

@@ -61,6 +61,8 @@ struct StreamCollector: AlignmentSink {
     // MARK: What the aligner tells
 
     mutating func same(_ a: StreamItem, _ b: StreamItem) {
+        report.interruptsA &+= UInt64(a.interrupts)
+        report.interruptsB &+= UInt64(b.interrupts)
         if hunk != nil { closeHunk() }
         report.same &+= 1
         sameRun &+= 1
@@ -80,7 +82,7 @@ struct StreamCollector: AlignmentSink {
         keep(.changed(a, b))
         let fields = FieldComparison.fields(a, b, in: report.stream)
             .filter { !Self.isCounter($0.field) }
-        let telling = fields.filter { $0.sight != .machine || !isGuest }
+        let telling = fields.filter { $0.sight == .guest }
         group(.changed, a, b, (telling.isEmpty ? fields : telling).map(\.field))
         compare(a, b)
         report.timeline.a[part(a.event.sequence, eventsA)].changed &+= 1
@@ -132,12 +134,14 @@ struct StreamCollector: AlignmentSink {
     // MARK: Hunks
 
     private mutating func openHunk(_ a: StreamItem?, _ b: StreamItem?) {
+        report.interruptsA &+= UInt64(a?.interrupts ?? 0)
+        report.interruptsB &+= UInt64(b?.interrupts ?? 0)
         if hunk == nil {
             var new = Hunk(after: last)
             new.sameBefore = sameRun
             new.startA = last?.a
             new.startB = last?.b
-            if let first = a ?? b { new.isTiming = isGuest && first.isAsynchronous }
+            new.isTiming = isGuest && (a?.interrupts ?? 0) != (b?.interrupts ?? 0)
             hunk = new
             sameRun = 0
             onlyClocks = true
@@ -217,6 +221,7 @@ struct StreamCollector: AlignmentSink {
     private mutating func compare(_ a: StreamItem, _ b: StreamItem) {
         let isGuest = isGuest
         var sharedByGuest = false
+        var isTimed = false
         FieldComparison.visit(a, b) { field, x, y, sight in
             let slot = field.slot
             let place = (Position(a), Position(b), x, y)
@@ -232,7 +237,9 @@ struct StreamCollector: AlignmentSink {
                 }
             }
             if slot >= 32 && sight == .guest { sharedByGuest = true }
+            if sight == .timing { isTimed = true }
         }
+        if isTimed && isGuest && report.firstTimed == nil { report.firstTimed = (a, b) }
         if sharedByGuest && isGuest && report.firstShared == nil { report.firstShared = (a, b) }
     }
 

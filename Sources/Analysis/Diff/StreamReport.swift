@@ -31,7 +31,8 @@ public struct Hunk: Sendable {
     public var inserted: UInt64 = 0
     /// Its first edits.
     public var edits: [Edit] = []
-    /// Whether it begins with a virtual interrupt, or nothing differs but the time.
+    /// Whether it begins after a virtual interrupt that one of the guests took there (a switch of
+    /// its processes, say), or nothing in it differs but the time.
     public var isTiming = false
     /// The hunk (by number in the stream, from 0) that has its missing or inserted items the other
     /// way round: they moved.
@@ -98,6 +99,11 @@ public struct StreamReport: Sendable {
     public var firstUntimed: Hunk?
     /// The first pair with a difference in the shared page that the guest's own work made.
     public var firstShared: (a: StreamItem, b: StreamItem)?
+    /// The first pair, of the same or changed items, that differs in time as the guest sees it.
+    public var firstTimed: (a: StreamItem, b: StreamItem)?
+    /// Virtual interrupts that the guest took.
+    public var interruptsA: UInt64 = 0
+    public var interruptsB: UInt64 = 0
     /// By number of edits, most first.
     public var groups: [EditGroup] = []
     /// Edits that are in no group, as there were too many sorts.

@@ -68,22 +68,34 @@ public struct TraceDifference: Sendable {
 
     /// The first hunk in what guests did and saw that is not a matter of time, and its stream.
     public var firstForGuest: (stream: StreamID, hunk: Hunk)? {
-        first { $0.firstUntimed }
+        first { report in
+            report.firstUntimed.map { ($0, ($0.startA ?? $0.startB)?.event ?? 0) }
+        }.map { ($0.stream, $0.found) }
     }
 
-    /// The first hunk in what guests did and saw, be it of time.
-    public var firstTimed: (stream: StreamID, hunk: Hunk)? {
-        first { $0.hunks.first }
+    /// The first pair of events that differ in time as a guest sees it: in the virtual interrupts
+    /// before them, or in what the shared page tells of time.
+    public var firstTimed: (stream: StreamID, a: StreamItem, b: StreamItem)? {
+        first { report in report.firstTimed.map { ($0, $0.a.event.sequence) } }
+            .map { ($0.stream, $0.found.a, $0.found.b) }
     }
 
-    private func first(_ pick: (StreamReport) -> Hunk?) -> (stream: StreamID, hunk: Hunk)? {
-        var found: (stream: StreamID, hunk: Hunk)?
+    /// The first pair of events that belong together with a difference in the shared page that the
+    /// guest's own work made.
+    public var firstShared: (stream: StreamID, a: StreamItem, b: StreamItem)? {
+        first { report in report.firstShared.map { ($0, $0.a.event.sequence) } }
+            .map { ($0.stream, $0.found.a, $0.found.b) }
+    }
+
+    /// What comes first by its event of A, among the guests' streams.
+    private func first<Found>(
+        _ pick: (StreamReport) -> (Found, UInt64)?
+    ) -> (stream: StreamID, found: Found)? {
+        var best: (stream: StreamID, found: Found, place: UInt64)?
         for report in streams {
-            guard case .guest = report.stream, let hunk = pick(report) else { continue }
-            let place = (hunk.startA ?? hunk.startB)?.event ?? 0
-            let best = found.map { ($0.hunk.startA ?? $0.hunk.startB)?.event ?? 0 }
-            if best == nil || place < best! { found = (report.stream, hunk) }
+            guard case .guest = report.stream, let (found, place) = pick(report) else { continue }
+            if best == nil || place < best!.place { best = (report.stream, found, place) }
         }
-        return found
+        return best.map { ($0.stream, $0.found) }
     }
 }

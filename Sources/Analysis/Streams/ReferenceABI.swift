@@ -76,6 +76,6 @@ enum ReferenceABI {
         static let invalidatePage: UInt32 = 63
     }
 
-    static let virtualInterruptBase: UInt32 = 32
+    static let virtualInterruptBase: UInt16 = 32
     static let timerBit: UInt32 = 1
 }

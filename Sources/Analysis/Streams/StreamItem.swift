@@ -3,8 +3,9 @@ import Trace
 /// One of the streams into which a trace is taken apart. Guests and processors go at their own pace
 /// and how they interleave is a matter of cycles, so each is aligned by itself.
 public enum StreamID: Hashable, Sendable {
-    /// What the guest on this VCPU did and saw: its system calls, hypercalls and their results, the
-    /// exceptions that reached it, the virtual interrupts it took.
+    /// What the guest on this VCPU did and saw: its system calls, hypercalls and their results, and
+    /// the exceptions that reached it. Virtual interrupts come at instants of the host's choice, so
+    /// they are not items of their own, but a detail of the item after them.
     case guest(vcpu: Int)
     /// What else this CPU did: the host's own events, hardware interrupts, and the guest's faults
     /// that the host dealt with by itself.
@@ -76,9 +77,6 @@ public struct StreamItem: Alignable, Sendable {
         /// The return of a call: `event` is the call's as far as it is known (kind, number,
         /// contexts, sequence), with the counters of the return; `result` is RAX.
         case result
-        /// A virtual interrupt taken by the guest: `event.number` is its vector, 0 if it is not
-        /// known; the rest is the guest's last event before it.
-        case virtualInterrupt
     }
 
     public var form: Form
@@ -88,7 +86,11 @@ public struct StreamItem: Alignable, Sendable {
     public var argumentCount: UInt8 = 0
     /// Whether the numbers are those of the reference ABI.
     public var isReference = false
-    /// The shared page at an event; not known of a result or a virtual interrupt.
+    /// Virtual interrupts that the guest took since the item before, and the vector of the first,
+    /// 0 if it is not known. A hypercall IRET that ends a handler at once belongs to its interrupt.
+    public var interrupts: UInt16 = 0
+    public var interruptVector: UInt16 = 0
+    /// The shared page at an event; not known of a result.
     public var page = SharedPageCopy()
     public private(set) var exactKey: UInt64 = 0
     public private(set) var roughKey: UInt64 = 0
@@ -107,9 +109,7 @@ public struct StreamItem: Alignable, Sendable {
     }
 
     /// Whether when it happens is a matter of cycles, not of what the code does.
-    public var isAsynchronous: Bool {
-        form == .virtualInterrupt || Self.isAsynchronous(event.kind)
-    }
+    public var isAsynchronous: Bool { Self.isAsynchronous(event.kind) }
 
     /// Whether it tells the guest the time.
     var isClock: Bool {
@@ -135,7 +135,6 @@ public struct StreamItem: Alignable, Sendable {
         roughKey = rough
         var exact = mixed(rough, 1)
         switch form {
-        case .virtualInterrupt: break
         case .result: exact = mixed(exact, result)
         case .event: exact = details(exact)
         }

@@ -7,7 +7,8 @@ import Trace
 /// guest ran again before the path's return (in its handler, then); if the return comes first, the
 /// host dealt with it. A virtual interrupt was taken where its bit in `irq_pending` went away (or
 /// `ticks` grew and left no bit) while the host was in; of a host whose shared page is another, where
-/// the guest ran again before a hardware interrupt's path returned.
+/// the guest ran again before a hardware interrupt's path returned. Where the handler does nothing
+/// that the trace knows of before its IRET, that IRET is the interrupt's.
 struct StreamSource: ItemSource {
     private let cursor: TraceCursor
     private let stream: StreamID
@@ -19,7 +20,12 @@ struct StreamSource: ItemSource {
     /// The last hardware interrupt out of this guest whose path has not returned.
     private var interrupted: Event?
     /// The guest's last event, and its `irq_pending` and `ticks` then.
-    private var last: (event: Event, pending: UInt64?, ticks: UInt64?)?
+    private var last: (pending: UInt64?, ticks: UInt64?)?
+    /// Virtual interrupts for the next item, the first one's vector, and whether nothing has come
+    /// since the last of them.
+    private var interrupts: UInt16 = 0
+    private var vector: UInt16 = 0
+    private var inHandler = false
     private var ready: ContiguousArray<StreamItem> = []
     private var taken = 0
     private var atEnd = false
@@ -59,7 +65,7 @@ struct StreamSource: ItemSource {
             atEnd = true
             isCut = isCut || tick.fault != nil
             // What nobody dealt with before the end is the guest's: it died of it.
-            if case .guest = stream { for one in pending { ready.append(one.item) } }
+            if case .guest = stream { for one in pending { put(one.item) } }
             pending.removeAll()
         }
     }
@@ -89,7 +95,7 @@ struct StreamSource: ItemSource {
             if isOnMine { ready.append(item(event)) }
             if isMine { interrupted = event.pointee }
         case .syscall, .hypercall:
-            if isMine { ready.append(item(event)) }
+            if isMine && !endsHandler(event) { put(item(event)) }
         case .guestSwitch, .systemRegister, .tripleFault:
             if isOnMine { ready.append(item(event)) }
         }
@@ -101,15 +107,26 @@ struct StreamSource: ItemSource {
         return item
     }
 
+    /// Puts an item of the guest's out, with the interrupts before it.
+    private mutating func put(_ item: StreamItem) {
+        var item = item
+        item.interrupts = interrupts
+        item.interruptVector = vector
+        interrupts = 0
+        vector = 0
+        ready.append(item)
+    }
+
     /// The guest on this VCPU runs: what it had raised before has reached it.
     private mutating func settle(_ vcpu: UInt16) {
         guard let place = pending.firstIndex(where: { $0.vcpu == vcpu }) else { return }
         let item = pending.remove(at: place).item
-        if case .guest = stream { ready.append(item) }
+        if case .guest = stream { put(item) }
     }
 
     /// The virtual interrupts that the guest took between its last event and this one.
     private mutating func interrupts(before event: UnsafePointer<Event>) {
+        inHandler = false
         let page = SharedPageCopy(cursor.sharedPage)
         let waiting = isReference ? page.number(at: 8, bytes: 4) : nil
         let ticks = isReference ? page.number(at: 24, bytes: 8) : nil
@@ -119,22 +136,26 @@ struct StreamSource: ItemSource {
                 gone |= UInt64(ReferenceABI.timerBit) & ~waiting
             }
             while gone != 0 {
-                let bit = UInt32(gone.trailingZeroBitCount)
-                take(ReferenceABI.virtualInterruptBase + bit, after: last.event)
+                take(ReferenceABI.virtualInterruptBase + UInt16(gone.trailingZeroBitCount))
                 gone &= gone - 1
             }
-        } else if let interrupted {
-            take(0, after: interrupted)
+        } else if interrupted != nil {
+            take(0)
         }
         interrupted = nil
-        last = (event.pointee, waiting, ticks)
+        last = (waiting, ticks)
     }
 
-    private mutating func take(_ vector: UInt32, after event: Event) {
-        var taken = event
-        taken.kind = .interrupt
-        taken.number = vector
-        ready.append(StreamItem(.virtualInterrupt, taken, isReference: isReference))
+    private mutating func take(_ taken: UInt16) {
+        if interrupts == 0 { vector = taken }
+        interrupts = min(interrupts, .max - 1) + 1
+        inHandler = true
+    }
+
+    /// Whether this event ends the handler of a virtual interrupt that did nothing else.
+    private func endsHandler(_ event: UnsafePointer<Event>) -> Bool {
+        inHandler && isReference && event.pointee.kind == .hypercall
+            && event.pointee.number == ReferenceABI.Hypercall.iret
     }
 
     // MARK: Returns
@@ -152,8 +173,8 @@ struct StreamSource: ItemSource {
         var event = entry.event
         event.cycle = back.cycle
         event.instruction = back.instruction
-        ready.append(
-            StreamItem(.result, event, result: back.result, isReference: isReference))
+        let item = StreamItem(.result, event, result: back.result, isReference: isReference)
+        if case .guest = stream { put(item) } else { ready.append(item) }
     }
 
     private func owns(_ entry: OpenEntry) -> Bool {

@@ -61,8 +61,10 @@ public struct DiffDocument: Encodable {
     var firstBesidesCycles: First?
     /// In guest-visible terms.
     var firstForGuest: DiffStreamDocument.Place?
-    /// In guest-visible terms, time included.
-    var firstForGuestWithTime: DiffStreamDocument.Place?
+    /// The first pair that differs in time as the guest sees it (virtual interrupts, ticks).
+    var firstTimeForGuest: DiffStreamDocument.Step?
+    /// The first pair of events that belong together whose shared pages differ by the guest's work.
+    var firstSharedPageForGuest: DiffStreamDocument.Step?
     var streams: [DiffStreamDocument]
     var console: DiffConsoleDocument
     var outcome: [Pair]
@@ -86,8 +88,11 @@ public struct DiffDocument: Encodable {
         firstForGuest = difference.firstForGuest.map {
             DiffStreamDocument.Place($0.hunk, $0.stream, naming)
         }
-        firstForGuestWithTime = difference.firstTimed.map {
-            DiffStreamDocument.Place($0.hunk, $0.stream, naming)
+        firstTimeForGuest = difference.firstTimed.map {
+            DiffStreamDocument.Step("pair", $0.a, $0.b, $0.stream, naming)
+        }
+        firstSharedPageForGuest = difference.firstShared.map {
+            DiffStreamDocument.Step("pair", $0.a, $0.b, $0.stream, naming)
         }
         streams = difference.streams.map { DiffStreamDocument($0, naming) }
         console = DiffConsoleDocument(difference.console)
@@ -150,6 +155,7 @@ struct DiffStreamDocument: Encodable {
         var at: String?
         var event: EventJSON
         var result: String?
+        var interruptsBefore: String?
 
         init(_ item: StreamItem, _ symbols: SymbolTable) {
             switch item.form {
@@ -157,7 +163,9 @@ struct DiffStreamDocument: Encodable {
             case .result:
                 form = "result"
                 result = hex(item.result)
-            case .virtualInterrupt: form = "virtual-interrupt"
+            }
+            if item.interrupts > 0 {
+                interruptsBefore = DiffNames.interrupts(item.interruptVector, item.interrupts)
             }
             what = DiffNames.what(item)
             at = item.form == .event ? DiffNames.place(item.event, symbols) : nil
@@ -170,6 +178,28 @@ struct DiffStreamDocument: Encodable {
         var a: Item?
         var b: Item?
         var fields: [DiffDocument.Pair]?
+
+        init(missing a: StreamItem, _ naming: DiffNaming) {
+            edit = "missing"
+            self.a = Item(a, naming.labels.symbolsA)
+        }
+
+        init(inserted b: StreamItem, _ naming: DiffNaming) {
+            edit = "inserted"
+            self.b = Item(b, naming.labels.symbolsB)
+        }
+
+        init(
+            _ edit: String, _ a: StreamItem, _ b: StreamItem, _ stream: StreamID,
+            _ naming: DiffNaming
+        ) {
+            self.edit = edit
+            self.a = Item(a, naming.labels.symbolsA)
+            self.b = Item(b, naming.labels.symbolsB)
+            fields = a.differences(from: b, in: stream).map {
+                naming.pair($0, a.event, b.event)
+            }
+        }
     }
 
     struct Place: Encodable {
@@ -192,24 +222,12 @@ struct DiffStreamDocument: Encodable {
             inserted = hunk.inserted
             time = hunk.isTiming
             moved = hunk.counterpart != nil
-            edits = hunk.edits.map { Self.step($0, stream, naming) }
-        }
-
-        private static func step(
-            _ edit: Edit, _ stream: StreamID, _ naming: DiffNaming
-        ) -> Step {
-            switch edit {
-            case .missing(let a):
-                return Step(edit: "missing", a: Item(a, naming.labels.symbolsA))
-            case .inserted(let b):
-                return Step(edit: "inserted", b: Item(b, naming.labels.symbolsB))
-            case .changed(let a, let b):
-                return Step(
-                    edit: "changed", a: Item(a, naming.labels.symbolsA),
-                    b: Item(b, naming.labels.symbolsB),
-                    fields: a.differences(from: b, in: stream).map {
-                        naming.pair($0, a.event, b.event)
-                    })
+            edits = hunk.edits.map { edit in
+                switch edit {
+                case .missing(let a): Step(missing: a, naming)
+                case .inserted(let b): Step(inserted: b, naming)
+                case .changed(let a, let b): Step("changed", a, b, stream, naming)
+                }
             }
         }
     }
@@ -242,6 +260,9 @@ struct DiffStreamDocument: Encodable {
     var places: UInt64
     var timePlaces: UInt64
     var movedPlaces: UInt64
+    /// Virtual interrupts taken, of a guest's stream.
+    var interruptsA: UInt64
+    var interruptsB: UInt64
     /// Events of A after which the streams part.
     var parted: [UInt64]
     var first: [Place]
@@ -258,6 +279,8 @@ struct DiffStreamDocument: Encodable {
         places = report.hunkCount
         timePlaces = report.timingHunks
         movedPlaces = report.movedHunks
+        interruptsA = report.interruptsA
+        interruptsB = report.interruptsB
         parted = report.parted.map { $0?.a.event ?? 0 }
         first = report.hunks.map { Place($0, report.stream, naming) }
         groups = report.groups.map {

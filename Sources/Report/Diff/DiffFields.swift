@@ -3,14 +3,17 @@ import Trace
 
 /// What of a changed pair is worth telling.
 enum DiffFields {
-    /// The fields that say what changed: what the guest sees, or, where that is nothing, what the
-    /// machine does, without the counters that differ ever after.
+    /// The fields that say what changed: what the guest sees; where that is nothing, what it sees of
+    /// time; else what the machine does, without the counters that differ ever after.
     static func telling(_ a: StreamItem, _ b: StreamItem, in stream: StreamID) -> [FieldDifference] {
         let fields = a.differences(from: b, in: stream).filter {
             $0.field != .cycle && $0.field != .instruction && $0.field != .digest
         }
-        let seen = fields.filter { $0.sight != .machine }
-        return seen.isEmpty ? fields : seen
+        for sight in [Sight.guest, .timing] {
+            let seen = fields.filter { $0.sight == sight }
+            if !seen.isEmpty { return seen }
+        }
+        return fields
     }
 
     /// Of a group: `inserted: syscall write(...)`.
@@ -30,12 +33,8 @@ enum DiffFields {
         let event = item.event
         let number = EventNames.number(event, reference: item.isReference)
         let kind = EventNames.kind(event.kind)
-        switch item.form {
-        case .virtualInterrupt: return DiffNames.what(item)
-        case .result: return "return of \(kind) \(number)"
-        case .event:
-            let from = EventNames.context(event.from)
-            return [kind, number, "from", from].filter { !$0.isEmpty }.joined(separator: " ")
-        }
+        if item.form == .result { return "return of \(kind) \(number)" }
+        let from = EventNames.context(event.from)
+        return [kind, number, "from", from].filter { !$0.isEmpty }.joined(separator: " ")
     }
 }

@@ -71,13 +71,8 @@ enum DiffNames {
     static func what(_ item: StreamItem) -> String {
         let event = item.event
         let number = EventNames.number(event, reference: item.isReference)
-        switch item.form {
-        case .result:
+        if item.form == .result {
             return "return of \(EventNames.kind(event.kind)) \(number): \(hex(item.result))"
-        case .virtualInterrupt:
-            let names: [UInt32: String] = [32: "32 (timer)", 33: "33 (console)"]
-            return "virtual interrupt " + (names[event.number] ?? String(event.number))
-        case .event: break
         }
         switch event.kind {
         case .syscall, .hypercall:
@@ -102,14 +97,24 @@ enum DiffNames {
     static func line(_ item: StreamItem, _ symbols: SymbolTable) -> String {
         let event = item.event
         var text = "event \(event.sequence)  \(what(item))"
-        switch item.form {
-        case .result: text += "  at cycle \(event.cycle)"
-        case .virtualInterrupt: text = "after event \(event.sequence)  \(what(item))"
-        case .event:
+        if item.form == .result {
+            text += "  at cycle \(event.cycle)"
+        } else {
             text += "  from \(EventNames.context(event.from)) \(place(event, symbols))"
             text += "  cycle \(event.cycle)"
         }
+        if item.interrupts > 0 {
+            text += "  after " + interrupts(item.interruptVector, item.interrupts)
+        }
         return text
+    }
+
+    /// Virtual interrupts in words, with the vectors of the reference ABI named.
+    static func interrupts(_ vector: UInt16, _ count: UInt16) -> String {
+        if count == 0 { return "none" }
+        let names: [UInt16: String] = [32: "timer interrupt", 33: "console interrupt"]
+        let name = names[vector] ?? (vector == 0 ? "interrupt" : "interrupt \(vector)")
+        return "virtual \(name)" + (count == 1 ? "" : " and \(count - 1) more")
     }
 
     static func place(_ event: Event, _ symbols: SymbolTable) -> String {
@@ -133,6 +138,9 @@ enum DiffNames {
         case .vcpu: return value == 0 ? "none" : String(value - 1)
         case .cpu, .cycle, .instruction, .endedEvent: return String(value)
         case .text: return "\(value) bytes"
+        case .interrupts:
+            return interrupts(
+                UInt16(truncatingIfNeeded: value >> 16), UInt16(truncatingIfNeeded: value))
         case .sharedKnown: return value == 1 ? "yes" : "no"
         case .sharedBytes(let offset) where offset == SharedPageCopy.capacity: return "..."
         case .shared(let field) where field.name != "cr2" && !field.name.hasPrefix("irq"):

@@ -193,7 +193,7 @@ public struct DiffPage {
             ?? "at the start"
         html += "<details id=\"s\(number)p\(place)\"\(place < 5 ? " open" : "")><summary>\(after): "
         html += "\(hunk.changed) changed, \(hunk.missing) missing, \(hunk.inserted) inserted"
-        if hunk.isTiming { html += " <span class=\"t\">time only</span>" }
+        if hunk.isTiming { html += " <span class=\"t\">by time</span>" }
         if let other = hunk.counterpart {
             html += other < UInt64(report.hunks.count)
                 ? " <a href=\"#s\(number)p\(other)\">moved</a>" : " moved"

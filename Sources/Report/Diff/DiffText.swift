@@ -149,17 +149,29 @@ public struct DiffText {
     }
 
     private mutating func firstForGuest() {
-        let first = difference.firstForGuest
-        if let timed = difference.firstTimed, timed.hunk.isTiming {
-            section("First difference that the guest sees as time only (\(name(timed.stream)))")
-            hunk(timed.hunk, timed.stream, limit: 6)
-        }
-        if let first {
-            section("First difference that the guest sees (\(name(first.stream)))")
+        guard difference.streams.contains(where: { Self.isGuest($0.stream) }) else { return }
+        if let first = difference.firstForGuest {
+            section("First difference in what the guest does and sees (\(name(first.stream)))")
             hunk(first.hunk, first.stream, limit: StreamLimits.edits)
-        } else if difference.streams.contains(where: { Self.isGuest($0.stream) }) {
-            section("The guest sees no difference but time, if any.")
+        } else {
+            section("In what the guest does and sees, no event differs but by time, if at all")
         }
+        if let shared = difference.firstShared {
+            section("First difference in the shared page by the guest's work")
+            pair(shared.a, shared.b, shared.stream) { $0.sight == .guest }
+        }
+        if let timed = difference.firstTimed {
+            section("First difference in time as the guest sees it (\(name(timed.stream)))")
+            pair(timed.a, timed.b, timed.stream) { $0.sight == .timing }
+        }
+    }
+
+    private mutating func pair(
+        _ a: StreamItem, _ b: StreamItem, _ stream: StreamID, _ pick: (FieldDifference) -> Bool
+    ) {
+        lines.append("  A  " + DiffNames.line(a, labels.symbolsA))
+        lines.append("  B  " + DiffNames.line(b, labels.symbolsB))
+        fields(a.differences(from: b, in: stream).filter(pick), a.event, b.event)
     }
 
     private enum StreamLimits {
@@ -201,13 +213,17 @@ public struct DiffText {
         var text = DiffNames.stream(report.stream)
         text = text.prefix(1).uppercased() + text.dropFirst() + ": "
         text += "\(RunText.grouped(report.same)) the same"
+        if report.interruptsA != report.interruptsB {
+            text += ", \(RunText.grouped(report.interruptsA)) virtual interrupts in A and "
+            text += "\(RunText.grouped(report.interruptsB)) in B"
+        }
         if report.isSame && report.uncompared == 0 { return text }
         text += ", \(RunText.grouped(report.changed)) changed"
         text += ", \(RunText.grouped(report.missing)) missing in B"
         text += ", \(RunText.grouped(report.inserted)) inserted in B"
         text += ", in \(RunText.grouped(report.hunkCount)) places"
         var notes: [String] = []
-        if report.timingHunks > 0 { notes.append("\(report.timingHunks) of them time only") }
+        if report.timingHunks > 0 { notes.append("\(report.timingHunks) by time") }
         if report.movedHunks > 0 { notes.append("\(report.movedHunks) moved") }
         if report.uncompared > 0 {
             notes.append("\(RunText.grouped(report.uncompared)) beyond a torn end")
@@ -225,7 +241,7 @@ public struct DiffText {
         if hunk.missing > 0 { sums.append("\(hunk.missing) missing") }
         if hunk.inserted > 0 { sums.append("\(hunk.inserted) inserted") }
         title += sums.joined(separator: ", ")
-        if hunk.isTiming { title += " [time]" }
+        if hunk.isTiming { title += " [by time]" }
         if hunk.counterpart != nil { title += " [moved]" }
         lines.append(title)
         for edit in hunk.edits.prefix(limit) { self.edit(edit, stream) }
