@@ -5,17 +5,18 @@ public struct SharedField: Hashable, Sendable {
     public var name: String
     public var offset: Int
     public var bytes: Int
-    /// Whether its value is a matter of when the host was in, not of what the guest did.
-    public var isTiming: Bool
+    /// Who sees a difference in it: what tells when the host was in is time, and the mark of a
+    /// hypercall is taken off by some hosts and left by others.
+    public var sight: Sight
 
     public static let reference = [
-        SharedField(name: "hypercall_flag", offset: 0, bytes: 4, isTiming: false),
-        SharedField(name: "irq_enabled", offset: 4, bytes: 4, isTiming: false),
-        SharedField(name: "irq_pending", offset: 8, bytes: 4, isTiming: true),
-        SharedField(name: "vcpu_id", offset: 12, bytes: 4, isTiming: false),
-        SharedField(name: "cr2", offset: 16, bytes: 8, isTiming: false),
-        SharedField(name: "ticks", offset: 24, bytes: 8, isTiming: true),
-        SharedField(name: "console_ready", offset: 32, bytes: 4, isTiming: true),
+        SharedField(name: "hypercall_flag", offset: 0, bytes: 4, sight: .machine),
+        SharedField(name: "irq_enabled", offset: 4, bytes: 4, sight: .guest),
+        SharedField(name: "irq_pending", offset: 8, bytes: 4, sight: .timing),
+        SharedField(name: "vcpu_id", offset: 12, bytes: 4, sight: .guest),
+        SharedField(name: "cr2", offset: 16, bytes: 8, sight: .guest),
+        SharedField(name: "ticks", offset: 24, bytes: 8, sight: .timing),
+        SharedField(name: "console_ready", offset: 32, bytes: 4, sight: .timing),
     ]
 }
 
@@ -161,7 +162,7 @@ enum FieldComparison {
                     let b = y.page.number(at: field.offset, bytes: field.bytes), a != b
                 else { continue }
                 found = true
-                body(.shared(field), a, b, field.isTiming ? .timing : .guest)
+                body(.shared(field), a, b, field.sight)
             }
             if found { return }
         }

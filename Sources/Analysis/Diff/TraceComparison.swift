@@ -66,8 +66,8 @@ public struct TraceComparison {
     private func counts(
         _ difference: inout TraceDifference, _ meter: Meter
     ) throws(TraceError) -> (vcpus: Set<Int>, cpus: Set<Int>) {
-        let left = Statistics()
-        let right = Statistics()
+        let left = Statistics(isReference: Traces.isReference(a))
+        let right = Statistics(isReference: Traces.isReference(b))
         let tickA = tick(meter)
         let tickB = tick(meter)
         var aligner = Aligner(

@@ -61,7 +61,7 @@ struct ConsoleLines: ItemSource {
 
     private mutating func read() throws(TraceError) {
         switch try tick.next(cursor) {
-        case .event: statistics.event(cursor.event)
+        case .event: statistics.event(cursor.event, page: cursor.sharedPage)
         case .eventReturn: statistics.returned(cursor.eventReturn)
         case .input: statistics.input(cursor.input)
         case .console: text(cursor.console)
@@ -74,7 +74,6 @@ struct ConsoleLines: ItemSource {
     }
 
     private mutating func text(_ output: ConsoleOutput) {
-        statistics.console(output)
         for byte in output.bytes {
             if byte == 0x0A {
                 endLine()

@@ -20,7 +20,7 @@ enum ReferenceABI {
             0
         case Hypercall.initialise, Hypercall.crash, Hypercall.newPageTable, Hypercall.setStack,
             Hypercall.setSyscall, Hypercall.timerStart, Hypercall.releasePageTable,
-            Hypercall.shutdown, Hypercall.invalidatePage:
+            Hypercall.updateGS, Hypercall.shutdown, Hypercall.invalidatePage:
             1
         case Hypercall.loadIDTEntry, Hypercall.setPTE, Hypercall.print, Hypercall.consoleRead: 2
         default: 6
@@ -70,6 +70,7 @@ enum ReferenceABI {
         static let releasePageTable: UInt32 = 17
         static let iret: UInt32 = 27
         static let yield: UInt32 = 30
+        static let updateGS: UInt32 = 36
         static let print: UInt32 = 60
         static let consoleRead: UInt32 = 61
         static let shutdown: UInt32 = 62

@@ -74,6 +74,11 @@ final class Statistics {
     private var entries = OpenEntries()
     /// Sequence number + 1 of the last event out of a guest, by VCPU id + 1.
     private var lastOfGuest = ContiguousArray<UInt64>(repeating: 0, count: 256)
+    /// Sequence number + 1 of the last event out of a guest after which it took a virtual
+    /// interrupt, by VCPU id + 1.
+    private var beforeInterrupt = ContiguousArray<UInt64>(repeating: 0, count: 256)
+    private var watch = GuestWatch()
+    private let isReference: Bool
     private var places: [UInt64: Int] = [:]
     private var counts: ContiguousArray<(key: PathKey, count: PathCount)> = []
     /// The last places asked for, by a few bits of their keys.
@@ -83,14 +88,21 @@ final class Statistics {
     /// Sorts of paths that are told apart by number; a trace with more has the rest under `nil`.
     static let sortLimit = 1024
 
-    func event(_ event: UnsafePointer<Event>) {
+    init(isReference: Bool) { self.isReference = isReference }
+
+    /// - Parameter page: the shared page at the event, empty if it is not known.
+    func event(_ event: UnsafePointer<Event>, page: UnsafeRawBufferPointer) {
         events &+= 1
         if event.pointee.cycle > cycles { cycles = event.pointee.cycle }
         instructions = max(instructions, event.pointee.instruction)
         cpus.insert(Int(event.pointee.cpu))
         let from = event.pointee.from
         if event.pointee.vcpu > 0 && (from == .guestKernel || from == .guestUser) {
-            lastOfGuest[Int(event.pointee.vcpu & 255)] = event.pointee.sequence &+ 1
+            let slot = Int(event.pointee.vcpu & 255)
+            if isReference, let taken = watch.taken(event.pointee.vcpu, page), taken != 0 {
+                beforeInterrupt[slot] = lastOfGuest[slot]
+            }
+            lastOfGuest[slot] = event.pointee.sequence &+ 1
             vcpus.insert(Int(event.pointee.vcpu) - 1)
         }
         if let lost = entries.open(OpenEntry(event)) { count(lost, nil) }
@@ -101,8 +113,6 @@ final class Statistics {
         guard let entry = entries.close(back.event) else { return }
         count(entry, back)
     }
-
-    func console(_ output: ConsoleOutput) {}
 
     func input(_ input: Input) {
         inputCount += 1
@@ -132,7 +142,9 @@ final class Statistics {
         guard entry.from == .guestKernel || entry.from == .guestUser,
             entry.kind == .exception || entry.kind == .softwareInterrupt
         else { return .any }
-        let hasRun = lastOfGuest[Int(entry.vcpu & 255)] > entry.sequence &+ 1
+        let slot = Int(entry.vcpu & 255)
+        if beforeInterrupt[slot] == entry.sequence &+ 1 { return .host }
+        let hasRun = lastOfGuest[slot] > entry.sequence &+ 1
         return hasRun ? .guest : hasReturned ? .host : .any
     }
 

@@ -4,11 +4,11 @@ import Trace
 ///
 /// Which of the guest's exceptions reached the guest, and when it took virtual interrupts, is not
 /// written in a trace; it follows from what comes after. An exception reached the guest if the
-/// guest ran again before the path's return (in its handler, then); if the return comes first, the
-/// host dealt with it. A virtual interrupt was taken where its bit in `irq_pending` went away (or
-/// `ticks` grew and left no bit) while the host was in; of a host whose shared page is another, where
-/// the guest ran again before a hardware interrupt's path returned. Where the handler does nothing
-/// that the trace knows of before its IRET, that IRET is the interrupt's.
+/// guest ran again before the path's return (in its handler, then); if the return comes first, or
+/// the guest ran to take a virtual interrupt (`GuestWatch`), the host dealt with it. Of a host whose
+/// shared page is another, a virtual interrupt is taken where the guest ran again before a hardware
+/// interrupt's path returned. Where the handler does nothing that the trace knows of before its
+/// IRET, that IRET is the interrupt's.
 struct StreamSource: ItemSource {
     private let cursor: TraceCursor
     private let stream: StreamID
@@ -19,8 +19,7 @@ struct StreamSource: ItemSource {
     private var pending: [(vcpu: UInt16, item: StreamItem)] = []
     /// The last hardware interrupt out of this guest whose path has not returned.
     private var interrupted: Event?
-    /// The guest's last event, and its `irq_pending` and `ticks` then.
-    private var last: (pending: UInt64?, ticks: UInt64?)?
+    private var watch = GuestWatch()
     /// Virtual interrupts for the next item, the first one's vector, and whether nothing has come
     /// since the last of them.
     private var interrupts: UInt16 = 0
@@ -84,10 +83,11 @@ struct StreamSource: ItemSource {
 
     private mutating func fromGuest(_ event: UnsafePointer<Event>) {
         let vcpu = event.pointee.vcpu
-        settle(vcpu)
+        let taken = isReference ? watch.taken(vcpu, cursor.sharedPage) : nil
+        settle(vcpu, byGuest: (taken ?? 0) == 0)
         let isMine = stream == .guest(vcpu: Int(vcpu) - 1)
         let isOnMine = stream == .machine(cpu: Int(event.pointee.cpu))
-        if isMine { interrupts(before: event) }
+        if isMine { take(taken) }
         switch event.pointee.kind {
         case .exception, .softwareInterrupt:
             if isMine || isOnMine { pending.append((vcpu, item(event))) }
@@ -117,36 +117,34 @@ struct StreamSource: ItemSource {
         ready.append(item)
     }
 
-    /// The guest on this VCPU runs: what it had raised before has reached it.
-    private mutating func settle(_ vcpu: UInt16) {
+    /// The guest on this VCPU runs: what it had raised before has reached it, or the host has dealt
+    /// with it.
+    private mutating func settle(_ vcpu: UInt16, byGuest: Bool) {
         guard let place = pending.firstIndex(where: { $0.vcpu == vcpu }) else { return }
         let item = pending.remove(at: place).item
-        if case .guest = stream { put(item) }
+        switch stream {
+        case .guest: if byGuest { put(item) }
+        case .machine: if !byGuest { ready.append(item) }
+        }
     }
 
-    /// The virtual interrupts that the guest took between its last event and this one.
-    private mutating func interrupts(before event: UnsafePointer<Event>) {
+    /// Notes the virtual interrupts that this guest has taken: their bits, or nil where the page
+    /// does not tell.
+    private mutating func take(_ bits: UInt64?) {
         inHandler = false
-        let page = SharedPageCopy(cursor.sharedPage)
-        let waiting = isReference ? page.number(at: 8, bytes: 4) : nil
-        let ticks = isReference ? page.number(at: 24, bytes: 8) : nil
-        if let last, let before = last.pending, let waiting {
-            var gone = before & ~waiting
-            if let old = last.ticks, let ticks, ticks > old {
-                gone |= UInt64(ReferenceABI.timerBit) & ~waiting
-            }
-            while gone != 0 {
-                take(ReferenceABI.virtualInterruptBase + UInt16(gone.trailingZeroBitCount))
-                gone &= gone - 1
+        if let bits {
+            var rest = bits
+            while rest != 0 {
+                take(vector: ReferenceABI.virtualInterruptBase + UInt16(rest.trailingZeroBitCount))
+                rest &= rest - 1
             }
         } else if interrupted != nil {
-            take(0)
+            take(vector: 0)
         }
         interrupted = nil
-        last = (waiting, ticks)
     }
 
-    private mutating func take(_ taken: UInt16) {
+    private mutating func take(vector taken: UInt16) {
         if interrupts == 0 { vector = taken }
         interrupts = min(interrupts, .max - 1) + 1
         inHandler = true

@@ -108,15 +108,33 @@ public struct DiffText {
     }
 
     private mutating func record(_ first: FirstRecordDifference) {
-        lines.append("  A  " + line(first.a, labels.symbolsA))
-        lines.append("  B  " + line(first.b, labels.symbolsB))
-        fields(first.fields, Self.event(first.a), Self.event(first.b))
+        var a = first.a
+        var b = first.b
+        if case .console(let x)? = a, case .console(let y)? = b {
+            (a, b) = Self.fromTheDifference(x, y)
+        }
+        lines.append("  A  " + line(a, labels.symbolsA))
+        lines.append("  B  " + line(b, labels.symbolsB))
+        fields(first.fields.filter { $0.field != .text }, Self.event(first.a), Self.event(first.b))
         guard !first.before.isEmpty else { return }
         lines.append("  before it, in both:")
         for event in first.before {
             let item = StreamItem(.event, event, isReference: difference.isReference)
             lines.append("     " + DiffNames.line(item, labels.symbolsA))
         }
+    }
+
+    /// Two console outputs from the line in which they first differ.
+    private static func fromTheDifference(
+        _ a: ConsoleOutput, _ b: ConsoleOutput
+    ) -> (Record, Record) {
+        let equal = zip(a.bytes, b.bytes).prefix { $0 == $1 }.count
+        let start = a.bytes.prefix(equal).lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
+        var x = a
+        var y = b
+        x.bytes = Array(a.bytes.dropFirst(start))
+        y.bytes = Array(b.bytes.dropFirst(start))
+        return (.console(x), .console(y))
     }
 
     private static func event(_ record: Record?) -> Event? {
