@@ -24,7 +24,8 @@ import Testing
         let a = numbers.keys(numbers.below(40), of: 2 + seed % 5)
         let b = numbers.keys(numbers.below(40), of: 2 + seed % 5)
         var edits = ShortEdits(a[...], b[...], limit: 100)
-        let found = try #require(edits.find(.ends))
+        let answer = edits.find(.ends)
+        let found = try #require(answer)
         var place = Place(a: 0, b: 0)
         for agreement in found {
             #expect(agreement.a >= place.a && agreement.b >= place.b)
@@ -38,9 +39,11 @@ import Testing
         let a = (0..<50).map { UInt64($0) }
         let b = (100..<150).map { UInt64($0) }
         var edits = ShortEdits(a[...], b[...], limit: 99)
-        #expect(edits.find(.ends) == nil)
+        let none = edits.find(.ends)
+        #expect(none == nil)
         var all = ShortEdits(a[...], b[...], limit: 100)
-        #expect(all.find(.ends) == [])
+        let apart = all.find(.ends)
+        #expect(apart == [])
     }
 
     @Test(arguments: 0..<40)

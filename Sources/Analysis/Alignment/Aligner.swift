@@ -4,7 +4,8 @@ import Trace
 /// their lengths. Where the heads agree they are taken; where they do not, the first of these that
 /// succeeds says how the streams go on:
 ///
-/// 1. a small edit, found exactly in a near window, after which a run of items agrees;
+/// 1. a few items changed in place, or a small edit, found exactly in a near window, after which a
+///    run of items agrees;
 /// 2. anchors: runs that each window has exactly once, in the longest chain that keeps the order
 ///    (inserted, missing and swapped blocks);
 /// 3. a small edit and 4. anchors by rough keys alone (everything changed, but in the same order);
@@ -72,6 +73,7 @@ struct Aligner<Source: ItemSource, Sink: AlignmentSink> where Source.Item == Sin
     // MARK: Meeting again
 
     private mutating func resynchronise() throws(TraceError) {
+        if try inPlace() { return }
         if try near(exact: true) { return }
         if try anchored(limits.window, exact: true) == .found { return }
         if try near(exact: false) { return }
@@ -84,6 +86,26 @@ struct Aligner<Source: ItemSource, Sink: AlignmentSink> where Source.Item == Sin
             gap(Place(a: 0, b: 0), Place(a: 1, b: 1))
             drop(1, 1)
         }
+    }
+
+    /// Up to four items that changed where they are, with a run that agrees after them. Of several
+    /// smallest edits this is the one to tell.
+    private mutating func inPlace() throws(TraceError) -> Bool {
+        try a.fill(limits.run + 4)
+        try b.fill(limits.run + 4)
+        for count in 1...4 {
+            guard a.count >= count + limits.run, b.count >= count + limits.run,
+                a[count - 1].roughKey == b[count - 1].roughKey
+            else { return false }
+            let agrees = (count..<(count + limits.run)).allSatisfy {
+                a[$0].exactKey == b[$0].exactKey
+            }
+            if agrees {
+                commit([Agreement(a: 0, b: 0, count: count)])
+                return true
+            }
+        }
+        return false
     }
 
     /// A small edit within the near window.
