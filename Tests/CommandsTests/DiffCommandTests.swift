@@ -3,7 +3,8 @@ import Testing
 
 /// `pvreplay diff` as users run it: on recorded boots that differ in one known thing.
 @Suite struct DiffCommandTests {
-    private func record(_ scratch: Scratch, _ name: String, _ more: [String] = []) throws -> String {
+    private func record(_ scratch: Scratch, _ name: String, _ more: [String] = []) throws -> String
+    {
         let trace = scratch.path(name)
         let append = more.contains("--append") ? [] : ["--append", "work=5"]
         let result = try Tool.run(["record", "-q", "-o", trace] + append + more)

@@ -111,20 +111,22 @@ struct Lockstep {
         case .console:
             let x = a.console
             let y = b.console
-            return Self.compared([
-                (.text, UInt64(x.bytes.count), UInt64(y.bytes.count)),
-                (.cpu, UInt64(x.cpu), UInt64(y.cpu)), (.cycle, x.cycle, y.cycle),
-            ], textDiffers: x.bytes != y.bytes)
+            return Self.compared(
+                [
+                    (.text, UInt64(x.bytes.count), UInt64(y.bytes.count)),
+                    (.cpu, UInt64(x.cpu), UInt64(y.cpu)), (.cycle, x.cycle, y.cycle),
+                ], textDiffers: x.bytes != y.bytes)
         case .input:
             let x = a.input
             let y = b.input
-            return Self.compared([
-                (.text, UInt64(x.bytes.count), UInt64(y.bytes.count)),
-                (.kind, UInt64(x.kind.rawValue), UInt64(y.kind.rawValue)),
-                (.number, UInt64(x.number), UInt64(y.number)),
-                (.cpu, UInt64(x.cpu), UInt64(y.cpu)), (.cycle, x.cycle, y.cycle),
-                (.instruction, x.instruction, y.instruction),
-            ], textDiffers: x.bytes != y.bytes)
+            return Self.compared(
+                [
+                    (.text, UInt64(x.bytes.count), UInt64(y.bytes.count)),
+                    (.kind, UInt64(x.kind.rawValue), UInt64(y.kind.rawValue)),
+                    (.number, UInt64(x.number), UInt64(y.number)),
+                    (.cpu, UInt64(x.cpu), UInt64(y.cpu)), (.cycle, x.cycle, y.cycle),
+                    (.instruction, x.instruction, y.instruction),
+                ], textDiffers: x.bytes != y.bytes)
         case nil: return []
         }
     }

@@ -1,7 +1,7 @@
 import Trace
 
-/// Compares two traces. Each is read a few times from start to end (once in lockstep up to the first
-/// difference, once for counts and console, once for each guest VCPU and CPU), never held.
+/// Compares two traces. Each is read a few times from start to end (once in lockstep up to the
+/// first difference, once for counts and console, once for each guest VCPU and CPU), never held.
 public struct TraceComparison {
     private let a: TraceReader
     private let b: TraceReader

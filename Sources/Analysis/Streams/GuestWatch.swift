@@ -1,11 +1,12 @@
 import Trace
 
-/// Follows guests' shared pages for the virtual interrupts that they take, which no record tells of.
+/// Follows guests' shared pages for the virtual interrupts that they take, which no record tells
+/// of.
 ///
 /// A virtual interrupt was taken between two events of a guest where its bit in `irq_pending` went
-/// away, or `ticks` grew and left no bit. The host delivers one only with the guest's interrupts on,
-/// and turns them off to deliver an exception: an exception after which one was taken was the host's
-/// to deal with, however long it was until the guest came back to it.
+/// away, or `ticks` grew and left no bit. The host delivers one only with the guest's interrupts
+/// on, and turns them off to deliver an exception: an exception after which one was taken was the
+/// host's to deal with, however long it was until the guest came back to it.
 struct GuestWatch {
     private struct Seen {
         var pending: UInt64 = 0

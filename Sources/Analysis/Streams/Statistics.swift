@@ -35,8 +35,8 @@ public struct PathKey: Hashable, Sendable {
     }
 }
 
-/// What the paths of one sort came to. Cycles and instructions are those from the boundary after the
-/// event to that after its return, nested paths included.
+/// What the paths of one sort came to. Cycles and instructions are those from the boundary after
+/// the event to that after its return, nested paths included.
 public struct PathCount: Equatable, Sendable {
     public var events: UInt64 = 0
     /// Of them, how many have a return.

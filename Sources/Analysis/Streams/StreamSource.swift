@@ -5,10 +5,10 @@ import Trace
 /// Which of the guest's exceptions reached the guest, and when it took virtual interrupts, is not
 /// written in a trace; it follows from what comes after. An exception reached the guest if the
 /// guest ran again before the path's return (in its handler, then); if the return comes first, or
-/// the guest ran to take a virtual interrupt (`GuestWatch`), the host dealt with it. Of a host whose
-/// shared page is another, a virtual interrupt is taken where the guest ran again before a hardware
-/// interrupt's path returned. Where the handler does nothing that the trace knows of before its
-/// IRET, that IRET is the interrupt's.
+/// the guest ran to take a virtual interrupt (`GuestWatch`), the host dealt with it. Of a host
+/// whose shared page is another, a virtual interrupt is taken where the guest ran again before a
+/// hardware interrupt's path returned. Where the handler does nothing that the trace knows of
+/// before its IRET, that IRET is the interrupt's.
 struct StreamSource: ItemSource {
     private let cursor: TraceCursor
     private let stream: StreamID

@@ -3,9 +3,10 @@ import Trace
 
 /// What of a changed pair is worth telling.
 enum DiffFields {
-    /// The fields that say what changed: what the guest sees; where that is nothing, what it sees of
-    /// time; else what the machine does, without the counters that differ ever after.
-    static func telling(_ a: StreamItem, _ b: StreamItem, in stream: StreamID) -> [FieldDifference] {
+    /// The fields that say what changed: what the guest sees; where that is nothing, what it sees
+    /// of time; else what the machine does, without the counters that differ ever after.
+    static func telling(_ a: StreamItem, _ b: StreamItem, in stream: StreamID) -> [FieldDifference]
+    {
         let fields = a.differences(from: b, in: stream).filter {
             $0.field != .cycle && $0.field != .instruction && $0.field != .digest
         }

@@ -123,7 +123,8 @@ enum DiffNames {
     }
 
     /// A field's value in the words of its kind. `item` is the thing that has it.
-    static func value(_ field: Field, _ value: UInt64, of event: Event?, reference: Bool) -> String {
+    static func value(_ field: Field, _ value: UInt64, of event: Event?, reference: Bool) -> String
+    {
         switch field {
         case .kind:
             return EventKind(rawValue: UInt8(truncatingIfNeeded: value)).map(EventNames.kind)

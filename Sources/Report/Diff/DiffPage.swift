@@ -26,7 +26,8 @@ public struct DiffPage {
         table{border-collapse:collapse;margin:.5em 0}td,th{padding:.15em .7em;text-align:left;
         vertical-align:top;border-bottom:1px solid #e3e6ec}td.n,th.n{text-align:right;
         font-variant-numeric:tabular-nums}code,pre{font:12.5px/1.4 ui-monospace,monospace}
-        pre{background:#f5f6f9;padding:.8em;overflow-x:auto}svg{width:100%;height:auto;display:block}
+        pre{background:#f5f6f9;padding:.8em;overflow-x:auto}
+        svg{width:100%;height:auto;display:block}
         .m{color:#a3161f}.i{color:#12672f}.c{color:#8a5300}.t{color:#5a6372}
         .key span{display:inline-block;width:.9em;height:.9em;margin:0 .3em 0 1em;
         vertical-align:-.1em}details{margin:.4em 0}summary{cursor:pointer}
@@ -195,7 +196,8 @@ public struct DiffPage {
         html += "\(hunk.changed) changed, \(hunk.missing) missing, \(hunk.inserted) inserted"
         if hunk.isTiming { html += " <span class=\"t\">by time</span>" }
         if let other = hunk.counterpart {
-            html += other < UInt64(report.hunks.count)
+            html +=
+                other < UInt64(report.hunks.count)
                 ? " <a href=\"#s\(number)p\(other)\">moved</a>" : " moved"
         }
         html += "</summary><pre>"

@@ -89,7 +89,8 @@ enum DiffTimeline {
         svg += "V\(topB + laneHeight + 8)\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"1.4\""
         if hunk.isTiming { svg += " stroke-dasharray=\"3 3\"" }
         svg += "><title>after event \(hunk.after?.a.event ?? 0) of A, "
-        svg += "\(hunk.after?.b.event ?? 0) of B: \(hunk.changed) changed, \(hunk.missing) missing, "
+        svg +=
+            "\(hunk.after?.b.event ?? 0) of B: \(hunk.changed) changed, \(hunk.missing) missing, "
         return svg + "\(hunk.inserted) inserted</title></path></a>\n"
     }
 }

@@ -73,7 +73,9 @@ struct TestSink: AlignmentSink {
         }
     }
     var sameCount: Int { edits.count { if case .same = $0 { true } else { false } } }
-    var missing: [UInt64] { edits.compactMap { if case .missing(let key) = $0 { key } else { nil } } }
+    var missing: [UInt64] {
+        edits.compactMap { if case .missing(let key) = $0 { key } else { nil } }
+    }
     var inserted: [UInt64] {
         edits.compactMap { if case .inserted(let key) = $0 { key } else { nil } }
     }
