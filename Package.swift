@@ -57,7 +57,9 @@ let package = Package(
         .testTarget(name: "MachineTests", dependencies: ["Machine", "X86", "native-oracle"]),
         .testTarget(
             name: "TraceTests", dependencies: ["Trace"], exclude: ["Traces", "Snapshots"]),
-        .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Trace"]),
+        .testTarget(
+            name: "AnalysisTests", dependencies: ["Analysis", "Report", "Trace"],
+            exclude: ["Snapshots"]),
         .testTarget(
             name: "ReportTests", dependencies: ["Report", "Trace", "X86", "Kernels"],
             exclude: ["Fixtures", "Snapshots"]),

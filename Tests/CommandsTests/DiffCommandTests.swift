@@ -119,4 +119,20 @@ import Testing
         #expect(try Tool.run(["diff", a]).status == 64)
         #expect(try Tool.run(["diff", a, a, "--places", "900"]).status == 64)
     }
+
+    /// Half a million events a side within 384 MiB of address space, of which most is the program.
+    @Test func longTracesAreComparedInLittleMemory() throws {
+        let scratch = try Scratch()
+        let a = try record(scratch, "a.pvt", ["--append", "work=1500"])
+        let b = try record(
+            scratch, "b.pvt", ["--append", "work=1500", "--inject", "nmi@event:999"])
+        let shell = Process()
+        shell.executableURL = URL(filePath: "/bin/sh")
+        shell.arguments = [
+            "-c", "ulimit -v 393216; exec \"$0\" diff -q \"$1\" \"$2\"", Tool.path, a, b,
+        ]
+        try shell.run()
+        shell.waitUntilExit()
+        #expect(shell.terminationStatus == 21)
+    }
 }
