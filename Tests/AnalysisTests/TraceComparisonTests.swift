@@ -126,6 +126,17 @@ import Trace
         #expect(count.count == 2 && count.sight == .timing)
     }
 
+    @Test func whatComesWithAnInterruptIsNotExcusedByIt() throws {
+        let difference = try compare(
+            run(),
+            run {
+                $0.tick()
+                $0.guestFault(0x7000)
+            })
+        #expect(!difference.isSameToGuest)
+        #expect(try guest(difference).hunks.first?.followsInterrupt == true)
+    }
+
     @Test func ticksAreTimeAndTheRestOfTheSharedPageIsNot() throws {
         let ticks = try compare(run(), run { $0.page[24] = 9 })
         #expect(ticks.isSameToGuest && !ticks.isSame)

@@ -141,7 +141,7 @@ struct StreamCollector: AlignmentSink {
             new.sameBefore = sameRun
             new.startA = last?.a
             new.startB = last?.b
-            new.isTiming = isGuest && (a?.interrupts ?? 0) != (b?.interrupts ?? 0)
+            new.followsInterrupt = isGuest && (a?.interrupts ?? 0) != (b?.interrupts ?? 0)
             hunk = new
             sameRun = 0
             onlyClocks = true
@@ -165,7 +165,7 @@ struct StreamCollector: AlignmentSink {
         if isGuest && onlyClocks { closed.isTiming = true }
         let number = report.hunkCount
         report.hunkCount &+= 1
-        if closed.isTiming { report.timingHunks &+= 1 }
+        if closed.isTiming || closed.followsInterrupt { report.timingHunks &+= 1 }
         if report.hunks.count < Self.hunksKept { report.hunks.append(closed) }
         if !closed.isTiming && report.firstUntimed == nil { report.firstUntimed = closed }
         guard closed.changed == 0 else { return }

@@ -31,8 +31,10 @@ public struct Hunk: Sendable {
     public var inserted: UInt64 = 0
     /// Its first edits.
     public var edits: [Edit] = []
-    /// Whether it begins after a virtual interrupt that one of the guests took there (a switch of
-    /// its processes, say), or nothing in it differs but the time.
+    /// Whether it begins after a virtual interrupt that one of the guests took there: a switch of its
+    /// processes, perhaps. A hint only, as something else may begin there too.
+    public var followsInterrupt = false
+    /// Whether nothing in it differs but what tells the time.
     public var isTiming = false
     /// The hunk (by number in the stream, from 0) that has its missing or inserted items the other
     /// way round: they moved.
@@ -92,6 +94,7 @@ public struct StreamReport: Sendable {
     public var uncompared: UInt64 = 0
     /// Hunks in all; `hunks` are the first.
     public var hunkCount: UInt64 = 0
+    /// Hunks that are a matter of time, or follow an interrupt.
     public var timingHunks: UInt64 = 0
     public var movedHunks: UInt64 = 0
     public var hunks: [Hunk] = []

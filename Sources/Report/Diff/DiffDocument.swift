@@ -220,7 +220,7 @@ struct DiffStreamDocument: Encodable {
             changed = hunk.changed
             missing = hunk.missing
             inserted = hunk.inserted
-            time = hunk.isTiming
+            time = hunk.isTiming || hunk.followsInterrupt
             moved = hunk.counterpart != nil
             edits = hunk.edits.map { edit in
                 switch edit {

@@ -194,7 +194,9 @@ public struct DiffPage {
             ?? "at the start"
         html += "<details id=\"s\(number)p\(place)\"\(place < 5 ? " open" : "")><summary>\(after): "
         html += "\(hunk.changed) changed, \(hunk.missing) missing, \(hunk.inserted) inserted"
-        if hunk.isTiming { html += " <span class=\"t\">by time</span>" }
+        if hunk.isTiming || hunk.followsInterrupt {
+            html += " <span class=\"t\">time or after an interrupt</span>"
+        }
         if let other = hunk.counterpart {
             html +=
                 other < UInt64(report.hunks.count)

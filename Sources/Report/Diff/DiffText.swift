@@ -241,7 +241,9 @@ public struct DiffText {
         text += ", \(RunText.grouped(report.inserted)) inserted in B"
         text += ", in \(RunText.grouped(report.hunkCount)) places"
         var notes: [String] = []
-        if report.timingHunks > 0 { notes.append("\(report.timingHunks) by time") }
+        if report.timingHunks > 0 {
+            notes.append("\(report.timingHunks) by time or after an interrupt")
+        }
         if report.movedHunks > 0 { notes.append("\(report.movedHunks) moved") }
         if report.uncompared > 0 {
             notes.append("\(RunText.grouped(report.uncompared)) beyond a torn end")
@@ -259,7 +261,7 @@ public struct DiffText {
         if hunk.missing > 0 { sums.append("\(hunk.missing) missing") }
         if hunk.inserted > 0 { sums.append("\(hunk.inserted) inserted") }
         title += sums.joined(separator: ", ")
-        if hunk.isTiming { title += " [by time]" }
+        if hunk.isTiming || hunk.followsInterrupt { title += " [time or after an interrupt]" }
         if hunk.counterpart != nil { title += " [moved]" }
         lines.append(title)
         for edit in hunk.edits.prefix(limit) { self.edit(edit, stream) }

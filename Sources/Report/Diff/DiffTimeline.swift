@@ -87,7 +87,7 @@ enum DiffTimeline {
         var svg = "<a href=\"#s\(stream)p\(number)\">"
         svg += "<path d=\"M\(a) \(topA - 8)V\(topA + laneHeight)L\(b) \(topB)"
         svg += "V\(topB + laneHeight + 8)\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"1.4\""
-        if hunk.isTiming { svg += " stroke-dasharray=\"3 3\"" }
+        if hunk.isTiming || hunk.followsInterrupt { svg += " stroke-dasharray=\"3 3\"" }
         svg += "><title>after event \(hunk.after?.a.event ?? 0) of A, "
         svg +=
             "\(hunk.after?.b.event ?? 0) of B: \(hunk.changed) changed, \(hunk.missing) missing, "
