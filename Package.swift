@@ -35,7 +35,14 @@ let package = Package(
         .target(
             name: "Replay", dependencies: ["X86", "Machine", "Trace", "Paravirt", "CCrypto"],
             swiftSettings: hot),
-        .target(name: "Analysis", dependencies: ["Trace"], swiftSettings: hot),
+        .target(
+            name: "Analysis", dependencies: ["X86", "Machine", "Trace", "Paravirt", "Replay"],
+            swiftSettings: hot),
+        .target(
+            name: "CostProfiles", dependencies: ["X86", "Machine"],
+            resources: [
+                .embedInCode("Profiles/core2.json"), .embedInCode("Profiles/zen3.json"),
+            ]),
         .target(
             name: "Report",
             dependencies: ["X86", "Machine", "Trace", "Paravirt", "Replay", "Analysis"]),
@@ -45,7 +52,8 @@ let package = Package(
         .target(
             name: "PVReplayCommands",
             dependencies: [
-                "X86", "Machine", "Trace", "Paravirt", "Replay", "Analysis", "Report", "Kernels",
+                "X86", "Machine", "Trace", "Paravirt", "Replay", "Analysis", "CostProfiles",
+                "Report", "Kernels",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "pvreplay", dependencies: ["PVReplayCommands"]),
@@ -58,11 +66,13 @@ let package = Package(
         .testTarget(
             name: "TraceTests", dependencies: ["Trace"], exclude: ["Traces", "Snapshots"]),
         .testTarget(
-            name: "AnalysisTests", dependencies: ["Analysis", "Report", "Trace"],
+            name: "AnalysisTests",
+            dependencies: ["Analysis", "Report", "Trace", "Replay", "Machine"],
             exclude: ["Snapshots"]),
         .testTarget(
             name: "ReportTests", dependencies: ["Report", "Trace", "X86", "Kernels"],
             exclude: ["Fixtures", "Snapshots"]),
+        .testTarget(name: "CostProfileTests", dependencies: ["CostProfiles", "Machine", "X86"]),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
         .testTarget(
             name: "CommandsTests", dependencies: ["PVReplayCommands"]),

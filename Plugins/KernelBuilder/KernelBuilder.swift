@@ -1,9 +1,9 @@
 import Foundation
 import PackagePlugin
 
-/// Compiles the kernel images of the named designs (`Images/designs`) with the toolchain's own clang
-/// and lld, one command an image, into Swift files that hold the ELFs' bytes; and packs the sources,
-/// from which any other design is built when it is asked for.
+/// Compiles the kernel images of the named designs (`Images/designs`) with the toolchain's own
+/// clang and lld, one command an image, into Swift files that hold the ELFs' bytes; and packs the
+/// sources, from which any other design is built when it is asked for.
 @main struct KernelBuilder: BuildToolPlugin {
     func createBuildCommands(context: PluginContext, target: Target) throws -> [Command] {
         let images = target.directoryURL.appending(path: "Images")

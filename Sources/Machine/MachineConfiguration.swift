@@ -28,7 +28,7 @@ public struct MachineConfiguration: Sendable {
 
     public init(
         memory: UInt64 = 256 << 20, cpus: Int = 1, vendor: Vendor = .intel,
-        costs: CostProfile = .default, executor: Executor = .blocks,
+        costs: CostProfile = .uniform, executor: Executor = .blocks,
         inputPollCycles: UInt64 = 1 << 20
     ) {
         self.memory = memory

@@ -22,7 +22,7 @@ public struct PVReplay: ParsableCommand {
         version: "pvreplay \(SessionConfiguration.toolVersion)",
         subcommands: [
             RecordCommand.self, ReplayCommand.self, InfoCommand.self, ShowCommand.self,
-            DiffCommand.self, DesignsCommand.self, KernelsCommand.self,
+            DiffCommand.self, CompareCommand.self, DesignsCommand.self, KernelsCommand.self,
         ])
 
     public init() {}

@@ -47,9 +47,9 @@ import Testing
             "rfc-swap-gdt-idt,hypercall-mark=mode,guards=full",
         ]
 
-    @Test(arguments: combinations)
-    func runsWithOneAxisChanged(design: String) throws {
-        let result = try Self.boot(design)
+    @Test(arguments: combinations, ["intel", "amd"])
+    func runsWithOneAxisChanged(design: String, cpu: String) throws {
+        let result = try Self.boot(design, "work=5", ["--cpu", cpu])
         #expect(result.name == "host: design \(design), 1 guest(s) of 64 MiB")
         #expect(result.status == 0)
         #expect(result.console == (try Self.shortReference.get().console))

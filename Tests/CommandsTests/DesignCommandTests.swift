@@ -52,7 +52,8 @@ import Testing
         let missing = try Tool.run(["CLANG=/nowhere/clang"] + arguments, path: "/usr/bin/env")
         #expect(missing.status == 74)
         #expect(missing.error.contains("/nowhere/clang, which is needed"), "\(missing.error)")
-        let none = try Tool.run(["PATH=/nowhere"] + arguments, path: "/usr/bin/env")
+        let without = ["-u", "CLANG", "-u", "LLD", "PATH=/nowhere"]
+        let none = try Tool.run(without + arguments, path: "/usr/bin/env")
         #expect(none.status == 74)
         #expect(none.error.contains("install"), "\(none.error)")
         let named = try Tool.run(
@@ -60,6 +61,34 @@ import Testing
                 "PATH=/nowhere", Tool.path, "kernels", "-o", scratch.url.path, "--design", "pvm",
             ], path: "/usr/bin/env")
         #expect(named.status == 0, "a named design needs no compiler: \(named.error)")
+    }
+
+    /// The trace holds the images, so replaying needs no compiler.
+    @Test func recordsADesignThatIsNotBuiltIn() throws {
+        let scratch = try Scratch()
+        let trace = scratch.path("iret.pvt")
+        let record = try Tool.run([
+            "record", "-q", "-o", trace, "--design", "rfc,roots=two,guest-return=iret", "--append",
+            "work=1",
+        ])
+        #expect(record.status == 0, "\(record.error)")
+        let info = try Tool.run(["info", trace, "--json"]).json()
+        #expect(info["design"] as? String == "rfc,guest-return=iret")
+        let replay = try Tool.run(
+            ["PATH=/nowhere", Tool.path, "replay", trace], path: "/usr/bin/env")
+        #expect(replay.status == 0, "\(replay.error)")
+    }
+
+    /// A compiler that refuses our sources is a defect of ours, or of the compiler.
+    @Test func aCompilerThatFailsIsADefect() throws {
+        let result = try Tool.run(
+            [
+                "CLANG=/bin/false", Tool.path, "kernels", "-o", "/nowhere", "--design",
+                "rfc,roots=one",
+            ],
+            path: "/usr/bin/env")
+        #expect(result.status == 70)
+        #expect(result.error.contains("could not be built"), "\(result.error)")
     }
 
     @Test func exportsAnyDesignWithItsGuest() throws {

@@ -11,11 +11,12 @@ import Testing
         try compare(design: "rfc", commandLine)
     }
 
-    /// Every named design that lives, and each that dies with a text: a host that panics says at
-    /// which address, so the text compares where it died too.
+    /// Every named design that lives, every value of each axis, and what dies with a text: a host
+    /// that panics says at which address, so the text compares where it died too.
     @Test(arguments: [
         "rfc-swap-gdt-idt", "rfc-task", "hardened", "pvm", "rfc,entry-stack=task", "rfc,roots=one",
-        "rfc,moves=host",
+        "rfc,moves=host", "rfc,selectors=virtual", "rfc,vcpu-pointer=tss", "rfc,entry-hook=lstar",
+        "rfc,hypercall-mark=mode", "rfc,guest-return=iret", "rfc,guards=open", "rfc,guards=full",
     ]) func everyDesignEndsTheSameUnderQEMU(_ design: String) throws {
         try compare(design: design, "work=5 probe=read-kernel")
     }

@@ -63,8 +63,9 @@ struct HostileTests {
         #expect(result.output.contains(text), "\(result.output)")
     }
 
-    /// What the era's entry code cannot bear and full guards can: NT, and a GS base in the upper half
-    /// at a breakpoint. Without either, the host takes the guest's memory for its current task (H1).
+    /// What the era's entry code cannot bear and full guards can: NT, and a GS base in the upper
+    /// half at a breakpoint. Without either, the host takes the guest's memory for its current task
+    /// (H1).
     @Test(arguments: [
         ("hardened", "nested-task", QEMU.shutdown, "returned\n"),
         ("hardened", "negative-gs", QEMU.shutdown, "gs 900d\ntrap 3\nerror 0\ncs 10\n"),
@@ -73,6 +74,17 @@ struct HostileTests {
         ("rfc,guards=open", "negative-gs", QEMU.hostPanic, "gs 900d\nhost panic: page fault"),
     ]) func guardsMatter(design: String, attack: String, exit: Int32, text: String) throws {
         let result = try Self.boot("attack=\(attack)", design: design)
+        #expect(result.status == QEMU.status(exit))
+        #expect(result.output.contains(text), "\(result.output)")
+    }
+
+    /// The launcher's frames lie where the guest's events do (H14): what the launcher's system call
+    /// returns to is a register of the guest's.
+    @Test(arguments: [
+        ("rfc", QEMU.shutdown, "guest 0 shut down"),
+        ("rfc,entry-stack=task", QEMU.hostPanic, "for 0x4141414000 in the host kernel at rip 0x41"),
+    ]) func aGuestChoosesTheHostsNextInstruction(design: String, exit: Int32, text: String) throws {
+        let result = try Self.boot("attack=registers", design: design)
         #expect(result.status == QEMU.status(exit))
         #expect(result.output.contains(text), "\(result.output)")
     }

@@ -85,8 +85,8 @@ enum ImageBuilder {
 
 /// Where the compiler and the linker are.
 enum Toolchain {
-    /// The path of a tool: what the variable says; else beside the `swift` of PATH, since that is the
-    /// one whose bytes the package's own images have; else in PATH.
+    /// The path of a tool: what the variable says; else beside the `swift` of PATH, since that is
+    /// the one whose bytes the package's own images have; else in PATH.
     static func find(
         _ tool: String, variable: String, for design: Design,
         environment: [String: String] = ProcessInfo.processInfo.environment

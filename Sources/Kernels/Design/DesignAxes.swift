@@ -81,8 +81,8 @@ extension DesignAxis {
             ),
             (
                 "lstar", "LSTAR names lguest's entry while a guest runs",
-                "a WRMSR on guest switch and on a context switch from or to a guest; host users pay "
-                    + "nothing"
+                "a WRMSR on guest switch and on a context switch from or to a guest; host users "
+                    + "pay nothing"
             ),
         ])
 
@@ -106,7 +106,7 @@ extension DesignAxis {
         [
             (
                 "sysret", "by SYSRET wherever it can express the return",
-                "RIP must be canonical (H10); STAR changes on guest switch if selectors are distinct"
+                "RIP must be canonical (H10); with distinct selectors STAR changes on guest switch"
             ),
             ("iret", "by IRET always", "an IRET for each return"),
         ])

@@ -15,6 +15,9 @@ enum Failures {
         } catch let error as ImageBuildError {
             Output.error(error.description)
             throw status(error)
+        } catch let error as CostOption.Refusal {
+            Output.error(error.description)
+            throw ExitStatus.usage
         } catch let error as ReplayError {
             Output.error(describe(error))
             throw status(error)
@@ -38,6 +41,7 @@ enum Failures {
         case .machine, .note, .noSuchCPU: ExitStatus.usage
         case .trace(let error): error.isSystem ? ExitStatus.inputOutput : ExitStatus.badTrace
         case .metadata: ExitStatus.badTrace
+        case .notReproduced: ExitStatus.diverged
         }
     }
 
@@ -50,6 +54,8 @@ enum Failures {
             "the trace's metadata say \(key) = '\(value)', which makes no sense here; "
                 + "was it written by a newer pvreplay?"
         case .metadata(let key, nil): "the trace's metadata lack '\(key)'"
+        case .notReproduced:
+            "the trace does not come out as recorded here; `pvreplay replay` says where it parts"
         case .noSuchCPU(let cpu): "there is no CPU \(cpu) in this machine"
         }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CostProfiles
 import Kernels
 import Machine
 import Replay
@@ -39,6 +40,12 @@ struct SessionOptions: ParsableArguments {
     @Option(help: "What to record: paths, or tables too (LGDT, LIDT, LTR, CR3, MSRs ...).")
     var level: LevelName = .paths
 
+    @Option(
+        help: ArgumentHelp(
+            "Cycles of each class of operation: core2, zen3, or a JSON file of your own.",
+            valueName: "name|file"))
+    var cost = CostProfiles.defaultName
+
     @Option(help: "Seed of anything random.")
     var seed: UInt64 = 0
 
@@ -67,8 +74,8 @@ struct SessionOptions: ParsableArguments {
         }
         return SessionConfiguration(
             host: hostImage, guest: guestImage, commandLine: commandLine, memory: memory.bytes,
-            cpus: cpus, vendor: cpu.vendor, level: level.level,
-            design: host == nil ? design.name : "", seed: seed)
+            cpus: cpus, vendor: cpu.vendor, costs: try CostOption.profile(cost),
+            level: level.level, design: host == nil ? design.name : "", seed: seed)
     }
 }
 

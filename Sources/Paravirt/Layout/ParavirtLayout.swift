@@ -41,6 +41,12 @@ public struct ParavirtLayout: Equatable, Sendable {
     public var designPhysical: UInt64
     /// Offset in the descriptor of the pointer to the saved guest registers, or nil.
     public var vcpuFrame: UInt64?
+    /// Offset in the PDA of the running task's pointer, or nil.
+    public var pdaCurrent: UInt64?
+    /// Offset in the descriptor of the pointer to the guest's own CPU state, and offset in that of
+    /// the guest kernel's 256 handlers of 8 bytes, or nil.
+    public var vcpuCPU: UInt64?
+    public var cpuTraps: UInt64?
     /// Offset in the descriptor of the guest-physical address of the guest's root in use, or nil.
     public var vcpuRoot: UInt64?
     /// Physical address of the pointer to the VCPU whose guest decided the outcome, or nil.
@@ -122,6 +128,9 @@ extension ParavirtLayout {
         reasonPhysical = try field(19)
         designPhysical = try field(20)
         vcpuFrame = optional(21)
+        pdaCurrent = optional(40)
+        vcpuCPU = optional(41)
+        cpuTraps = optional(42)
         vcpuRoot = optional(22)
         endedVCPUPhysical = optional(23)
         sharedInterrupts = optional(24)

@@ -15,7 +15,7 @@ import X86
 /// - a return is reported after its event, at most once for each.
 public final class ParavirtObserver: MachineObserver {
     /// Behind a pointer: it is read at every event, and large.
-    private let layout: UnsafeMutablePointer<ParavirtLayout>?
+    let layout: UnsafeMutablePointer<ParavirtLayout>?
     private let level: ObservationLevel
     private let sink: any PathSink
     private var open = OpenPaths()
@@ -23,9 +23,9 @@ public final class ParavirtObserver: MachineObserver {
     private var digest: UInt64 = 0
     /// By CPU: the VCPU descriptor's virtual address that the CPU's pointer held at the last event,
     /// and the hypercall that was the last entry, if it is still open.
-    private let cpus: UnsafeMutablePointer<PerCPU>
+    let cpus: UnsafeMutablePointer<PerCPU>
     private let cpuCount: Int
-    private struct PerCPU {
+    struct PerCPU {
         var vcpu: UInt64 = 0
         var vcpuID: UInt32 = 0
         var hypercall: UInt64 = .max
@@ -131,7 +131,7 @@ public final class ParavirtObserver: MachineObserver {
     }
 
     @inline(__always)
-    private func physical(_ pointer: UInt64, _ layout: UnsafeMutablePointer<ParavirtLayout>)
+    func physical(_ pointer: UInt64, _ layout: UnsafeMutablePointer<ParavirtLayout>)
         -> UInt64
     {
         layout.pointee.physical(pointer)
@@ -139,7 +139,7 @@ public final class ParavirtObserver: MachineObserver {
 
     /// Context of code at this privilege level, now.
     @inline(__always)
-    private func context(_ cpl: UInt8, _ cpu: CPU) -> Context {
+    func context(_ cpl: UInt8, _ cpu: CPU) -> Context {
         if cpl != 3 { return .hostKernel }
         guard let layout else { return .hostUser }
         let pointer = cpus[Int(cpu.pointee.index)].vcpu

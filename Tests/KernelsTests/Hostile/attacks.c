@@ -97,6 +97,12 @@ static void negative_gs(void)
     __asm__ volatile("int3");
 }
 
+/* A clean end, and registers that a host which lost its own would take for a return address. */
+static void registers(void)
+{
+    shut_down_with_registers(0x4141414000);
+}
+
 static void nested_task(void)
 {
     return_with_nested_task();
@@ -128,10 +134,12 @@ int attack(const char *name)
     static void (*const functions[])(void) = {
         user_sets_flag, user_reads_kernel, user_int80, root_in_hole, reserved_bits,
         arguments_refused, fault_loop, nested_task, call_at_the_edge, negative_gs,
+        registers,
     };
     static const char *const names[] = {
         "user-sets-flag", "user-reads-kernel", "user-int80", "root-in-hole", "reserved-bits",
         "arguments", "fault-loop", "nested-task", "edge", "negative-gs",
+        "registers",
     };
     for (u64 i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (starts(name, names[i])) {

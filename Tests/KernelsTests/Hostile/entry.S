@@ -77,6 +77,20 @@ call_at_the_edge:                       /* the last two bytes of the lower half 
     movabs $0x7ffffffffffe, %rcx
     jmp *%rcx
 
+    .globl shut_down_with_registers
+shut_down_with_registers:               /* RDI in all registers that the host need not look at */
+    mov %rdi, %rbx
+    mov %rdi, %rbp
+    mov %rdi, %r12
+    mov %rdi, %r13
+    mov %rdi, %r14
+    mov %rdi, %r15
+    movabs $GUEST_SHARED_PAGE, %r11
+    mov $HYPERCALL_SHUTDOWN, %eax
+    movl $1, SHARED_HYPERCALL_FLAG(%r11)
+    syscall
+    ud2
+
     .globl fault_on_stack
 fault_on_stack:
     mov %rdi, %rsp

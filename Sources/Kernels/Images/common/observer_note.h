@@ -41,4 +41,8 @@
 #define NOTE_VCPU_STRIDE        32   /* bytes from that one to the next CPU's; default 0 */
 #define NOTE_HYPERCALL_MODE     33   /* 1: a SYSCALL of the guest kernel's is a hypercall, whatever
                                         the flag says */
+#define NOTE_PDA_CURRENT        40   /* offset in the PDA of the running task's pointer */
+#define NOTE_VCPU_CPU           41   /* offset: kernel virtual address of the guest's own CPU state */
+#define NOTE_CPU_TRAPS          42   /* offset in that: u64[256], the guest kernel's handlers by
+                                        vector, 0 where there is none */
 #endif

@@ -6,11 +6,11 @@
 #define PARAVIRT_ABI_H
 
 /* Guest address space: all of the ABI that a guest is built for. Either the guest moved (RFC "we're
- * thinking of moving the guest's PAGE_OFFSET"): its direct map of guest-physical memory lies in PML4
- * slot 256, below the host's in slot 258, where 2.6 has it. Or the host did ("instead of the Host"):
- * the guest's is in slot 258, and the host's above it in slot 272. The host's text is in slot 511
- * either way. Every guest root holds the host's slots, supervisor-only. Guest user space is the
- * lower half. */
+ * thinking of moving the guest's PAGE_OFFSET"): its direct map of guest-physical memory lies in
+ * PML4 slot 256, below the host's in slot 258, where 2.6 has it. Or the host did ("instead of the
+ * Host"): the guest's is in slot 258, and the host's above it in slot 272. The host's text is in
+ * slot 511 either way. Every guest root holds the host's slots, supervisor-only. Guest user space
+ * is the lower half. */
 #if MOVES_HOST
 #define GUEST_PAGE_OFFSET    0xffff810000000000
 #define GUEST_SHARED_PAGE    0xffff87f000000000    /* + 4096 x VCPU id; kernel only */

@@ -66,7 +66,7 @@
  * OPEN: the sign of GS_BASE says whose it is and SFMASK leaves NT and AC alone, as in 2.6; and a
  *   guest kernel has the GS base it likes, as a kernel must: the RFC read without a second thought.
  * ERA: the same entry code, and a guest whose GS base stays 0.
- * FULL: GS_BASE is compared with the PDA's address, SFMASK clears NT and AC; any GS base will do. */
+ * FULL: GS_BASE is compared with the PDA's address, SFMASK clears NT and AC; any base will do. */
 #if GUARDS_OPEN + GUARDS_ERA + GUARDS_FULL != 1
 #error "guards"
 #endif

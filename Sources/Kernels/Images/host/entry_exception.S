@@ -178,7 +178,11 @@ paranoid_exit:
     swapgs
 1:  RESTORE_ALL
     addq $16, %rsp
-    iretq                               /* back to a frame that the processor itself pushed */
+    /* Back to a frame that the processor itself pushed, which it accepts, unless 0x10 has come to
+     * mean something else: with selectors = swap-gdt-idt an NMI that fell between the guest and the
+     * change of tables returns to 0x10 under the guest's GDT, and this faults. No order of the
+     * entry's instructions avoids it, since SYSCALL itself loads 0x10. */
+    iretq
 END paranoid_entry
 
     .section .rodata.exception_stubs, "a", @progbits

@@ -7,8 +7,8 @@
     .text
 
 #if SELECTORS_SWAP
-/* The host's tables, on the way in from the guest by SYSCALL or exception. SYSCALL has set CS and SS
- * to constants without a look at the GDT, so the code up to here runs whatever 0x10 means; from
+/* The host's tables, on the way in from the guest by SYSCALL or exception. SYSCALL has set CS and
+ * SS to constants without a look at the GDT, so the code up to here runs whatever 0x10 means; from
  * here on a frame that names it can be returned to. IF = 0, so only an NMI or #MC can fall between
  * the entry and this: its frame names 0x10 and 0x18, and its IRET finds the guest's descriptors. */
     .macro HOST_TABLES
@@ -117,7 +117,9 @@ FUNCTION vcpu_enter
      * and their top is where its own system call's frame lies. This first frame goes below what
      * is live; the guest's first event starts at the top and overwrites the launcher's frame, then
      * the C frames and the registers stored here (H14). Nothing of the guest's notices: each of its
-     * events starts afresh at the top. vcpu_leave comes back to what they have left. */
+     * events starts afresh at the top. vcpu_leave comes back to what they have left: where the
+     * return address was, a register of the guest's last event, so that the guest says what the
+     * host executes next. */
     movq VCPU_FRAME(%rdi), %rsi
     subq $FRAME_SIZE + 8, %rsp
     movq %rsp, %rdi

@@ -77,9 +77,9 @@ void lguest_handle_system_call(struct guest_frame *frame)
     if (vcpu->shared->hypercall_flag) {
         vcpu->shared->hypercall_flag = 0;
 #elif HYPERCALL_MARK_MODE
-    /* Who made it decides, and that is the host's own note of whom it last returned to: no memory of
-     * the guest's is asked, a guest user cannot forge it whatever its root shows, and it cannot be
-     * left over (H3). The guest kernel has no system calls of its own, so none is lost. */
+    /* Who made it decides, and that is the host's own note of whom it last returned to: no memory
+     * of the guest's is asked, a guest user cannot forge it whatever its root shows, and it cannot
+     * be left over (H3). The guest kernel has no system calls of its own, so none is lost. */
     if (vcpu->kernel_mode) {
 #endif
         /* What SYSCALL left: back by SYSRET, to the next instruction. A hypercall that returns

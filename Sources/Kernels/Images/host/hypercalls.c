@@ -49,8 +49,8 @@ static s64 hypercall_new_page_table(struct vcpu *vcpu, u64 root)
 }
 
 #if GUEST_GS_BASE
-/* The base that GS has in the guest, kernel and users alike, from the SWAPGS of the return on. Whether
- * paranoid_entry can bear it is the axis guards (H1). */
+/* The base that GS has in the guest, kernel and users alike, from the SWAPGS of the return on.
+ * Whether paranoid_entry can bear it is the axis guards (H1). */
 static s64 hypercall_update_gs(struct vcpu *vcpu, u64 base)
 {
     if ((s64)(base << 16) >> 16 != (s64)base)

@@ -145,6 +145,8 @@
 #define VCPU_MEMORY_SIZE 72
 #define VCPU_FRAME 80
 #define VCPU_GUEST_ROOT 88
+/* struct guest_cpu, for the observer */
+#define GUEST_CPU_TRAPS 0
 #define VCPU_SIZE 96
 
 /* Host system calls: Linux's numbers, and two of our own where the launcher would use write() and

@@ -152,9 +152,9 @@ struct shadow_root *shadow_root(struct vcpu *vcpu, u64 guest_root)
          * user's root, any process could mark its system calls as hypercalls (H3). */
         root->user = new_root(vcpu);
 #elif ROOTS_ONE
-        /* One for both, as if the guest's kernel and users were two rings. They are not: both are at
-         * CPL 3, and U cannot tell them apart. Users reach the shared page (H3) and every page of
-         * the guest kernel's that is in the root (H4). */
+        /* One for both, as if the guest's kernel and users were two rings. They are not: both are
+         * at CPL 3, and U cannot tell them apart. Users reach the shared page (H3) and every page
+         * of the guest kernel's that is in the root (H4). */
 #endif
         kernel[SHARED_SLOT] = to_physical(shadow->shared_tables) | LINK;
         root->kernel = kernel;
@@ -224,10 +224,11 @@ void shadow_fill(struct vcpu *vcpu, u64 address, const struct guest_walk *walk)
 }
 
 #if SELECTORS_SWAP_GDT
-/* With the GDT swapped under an unchanged IDT the guest kernel cannot have a page fault and live: all
- * that it maps must be there before it is touched. Its users' pages do not exist before they fault,
- * and what a kernel maps after it has loaded the root is not seen: filling ahead only takes the
- * guest as far as the first event that nothing can prevent. Writable entries count as written. */
+/* With the GDT swapped under an unchanged IDT the guest kernel cannot have a page fault and live:
+ * all that it maps must be there before it is touched. Its users' pages do not exist before they
+ * fault, and what a kernel maps after it has loaded the root is not seen: filling ahead only takes
+ * the guest as far as the first event that nothing can prevent. Writable entries count as written.
+ */
 static void prefill_table(struct vcpu *vcpu, u64 table, int level, u64 base, u64 first)
 {
     const u64 *entries = from_physical(vcpu->memory + table);

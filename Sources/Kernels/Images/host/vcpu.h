@@ -59,6 +59,7 @@ _Static_assert(offset_of(struct vcpu, memory_size) == VCPU_MEMORY_SIZE, "vcpu");
 _Static_assert(offset_of(struct vcpu, frame) == VCPU_FRAME, "vcpu");
 _Static_assert(offset_of(struct vcpu, guest_root) == VCPU_GUEST_ROOT, "vcpu");
 _Static_assert(sizeof(struct vcpu) == VCPU_SIZE, "vcpu");
+_Static_assert(offset_of(struct guest_cpu, traps) == GUEST_CPU_TRAPS, "guest_cpu");
 
 enum guest_state { GUEST_NONE, GUEST_READY, GUEST_RUNNING, GUEST_ENDED };
 
