@@ -66,10 +66,12 @@ let package = Package(
         .testTarget(
             name: "TraceTests", dependencies: ["Trace"], exclude: ["Traces", "Snapshots"]),
         .testTarget(
+            name: "AnalysisTests",
+            dependencies: ["Analysis", "Report", "Trace", "Replay", "Machine"],
+            exclude: ["Snapshots"]),
+        .testTarget(
             name: "ReportTests", dependencies: ["Report", "Trace", "X86", "Kernels"],
             exclude: ["Fixtures", "Snapshots"]),
-        .testTarget(
-            name: "AnalysisTests", dependencies: ["Analysis", "Trace", "Replay", "Machine"]),
         .testTarget(name: "CostProfileTests", dependencies: ["CostProfiles", "Machine", "X86"]),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
         .testTarget(
