@@ -3,7 +3,8 @@ import Machine
 import X86
 
 /// A cost profile with what stands behind it, as a JSON file has it.
-/// `Docs/cost-profile.schema.json` is the form as JSON Schema; this is the code that checks it, and a test holds them together.
+/// `Docs/cost-profile.schema.json` is the form as JSON Schema; this is the code that checks it, and
+/// a test holds them together.
 public struct CostProfileFile: Equatable, Sendable {
     public static let schema = "pvreplay-cost-profile/1"
     /// The most cycles that a class can cost.

@@ -2,7 +2,8 @@ import Foundation
 import Testing
 
 /// `Docs/rfc-answers.md` says what runs show: its figures are made anew and compared with what
-/// stands there. `PVREPLAY_RERECORD=1` writes them: read the text around them again before a commit.
+/// stands there. `PVREPLAY_RERECORD=1` writes them: read the text around them again before you
+/// commit.
 @Suite struct RFCAnswersTests {
     /// All designs on the default boot.
     static let boot = Result {

@@ -57,7 +57,8 @@ import Testing
             values[fields.number(at, 4)] = fields.number(at + 8, 8)
         }
         #expect(values.keys.sorted().filter { $0 < 30 } == Array(1...24))
-        #expect(values.keys.sorted().filter { $0 >= 30 } == optional)
+        #expect(values.keys.sorted().filter { (30..<40).contains($0) } == optional)
+        #expect(values.keys.sorted().filter { $0 >= 40 } == [40, 41, 42])
         let symbols = image.symbols
         for (key, symbol, offset) in [
             (1, "pda_table", 0), (19, "end_reason", 0), (20, "design_name", 0),

@@ -31,8 +31,8 @@ public struct Hunk: Sendable {
     public var inserted: UInt64 = 0
     /// Its first edits.
     public var edits: [Edit] = []
-    /// Whether it begins after a virtual interrupt that one of the guests took there: a switch of its
-    /// processes, perhaps. A hint only, as something else may begin there too.
+    /// Whether it begins after a virtual interrupt that one of the guests took there: a switch of
+    /// its processes, perhaps. A hint only, as something else may begin there too.
     public var followsInterrupt = false
     /// Whether nothing in it differs but what tells the time.
     public var isTiming = false

@@ -16,8 +16,8 @@ struct CompareCommand: ParsableCommand {
             Every session gets the recorded inputs and timer ticks at the same guest progress, under
             each cost profile. The table has, for each kind of path, its count, its cycles (median,
             99th percentile, total), instructions, table loads and TLB misses; then totals, the
-            first thing by which a guest could tell the sessions apart, and what failed, where. With one
-            session the recorded one is put beside it.
+            first thing by which a guest could tell the sessions apart, and what failed, where. With
+            one session the recorded one is put beside it.
 
             Examples:
               pvreplay compare boot.pvt --design rfc --design hardened --design pvm
