@@ -35,14 +35,25 @@ let package = Package(
         .target(
             name: "Replay", dependencies: ["X86", "Machine", "Trace", "Paravirt", "CCrypto"],
             swiftSettings: hot),
-        .target(name: "Report", dependencies: ["X86", "Machine", "Trace", "Paravirt", "Replay"]),
+        .target(
+            name: "Analysis", dependencies: ["X86", "Machine", "Trace", "Paravirt", "Replay"],
+            swiftSettings: hot),
+        .target(
+            name: "CostProfiles", dependencies: ["X86", "Machine"],
+            resources: [
+                .embedInCode("Profiles/core2.json"), .embedInCode("Profiles/zen3.json"),
+            ]),
+        .target(
+            name: "Report",
+            dependencies: ["X86", "Machine", "Trace", "Paravirt", "Replay", "Analysis"]),
         .plugin(name: "KernelBuilder", capability: .buildTool(), path: "Plugins/KernelBuilder"),
         .target(
             name: "Kernels", exclude: ["Images"], plugins: ["KernelBuilder"]),
         .target(
             name: "PVReplayCommands",
             dependencies: [
-                "X86", "Machine", "Trace", "Paravirt", "Replay", "Report", "Kernels",
+                "X86", "Machine", "Trace", "Paravirt", "Replay", "Analysis", "CostProfiles",
+                "Report", "Kernels",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "pvreplay", dependencies: ["PVReplayCommands"]),
@@ -55,8 +66,13 @@ let package = Package(
         .testTarget(
             name: "TraceTests", dependencies: ["Trace"], exclude: ["Traces", "Snapshots"]),
         .testTarget(
+            name: "AnalysisTests",
+            dependencies: ["Analysis", "Report", "Trace", "Replay", "Machine"],
+            exclude: ["Snapshots"]),
+        .testTarget(
             name: "ReportTests", dependencies: ["Report", "Trace", "X86", "Kernels"],
             exclude: ["Fixtures", "Snapshots"]),
+        .testTarget(name: "CostProfileTests", dependencies: ["CostProfiles", "Machine", "X86"]),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
         .testTarget(
             name: "CommandsTests", dependencies: ["PVReplayCommands"], exclude: ["Platform"]),

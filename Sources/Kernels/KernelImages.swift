@@ -1,36 +1,54 @@
-/// A kernel image that was built with the package: an ELF file with its symbols.
+/// A kernel image, an ELF file with its symbols.
 public struct KernelImage: Sendable, CustomStringConvertible {
-    /// The image's folder under `Images`, and its file name without `.elf` when it is exported.
-    public let name: String
-    /// What it is, in a line.
-    public let summary: String
-    private let base64: StaticString
-
-    init(name: String, summary: String, base64: StaticString) {
-        self.name = name
-        self.summary = summary
-        self.base64 = base64
+    public enum Kind: String, Sendable, CaseIterable {
+        /// The folder under `Images`.
+        case host, guest
     }
 
-    /// The ELF file's bytes.
-    public var bytes: [UInt8] { base64.withUTF8Buffer { Base64.decode($0) } }
+    public let kind: Kind
+    /// The design it is built as.
+    public let design: Design
+    /// What it is called in traces: `host-rfc`, `guest`, or `guest-moves-host`.
+    public let name: String
+    /// The ELF file.
+    public let bytes: [UInt8]
 
-    public var description: String { "\(name): \(summary)" }
+    public var description: String { "\(name), \(bytes.count) bytes" }
 }
 
-/// The images that the package carries.
+/// The reference kernels. The package carries those of the named designs; any other is built, from
+/// sources that it carries too, when it is asked for.
 public enum Kernels {
-    /// In the order in which `pvreplay kernels` lists them.
-    public static let images: [KernelImage] = [
-        KernelImage(
-            name: "host", summary: "the reference host, design rfc",
-            base64: KernelImage.hostBase64),
-        KernelImage(
-            name: "guest", summary: "the reference guest", base64: KernelImage.guestBase64),
-    ]
+    /// - Throws: `ImageBuildError` where the image is not carried and cannot be built.
+    public static func host(_ design: Design) throws(ImageBuildError) -> KernelImage {
+        try image(.host, design, name: "host-\(design.name)")
+    }
 
-    /// The image of that name, if there is one.
-    public static func image(named name: String) -> KernelImage? {
-        images.first { $0.name == name }
+    /// The guest that runs under a host of this design.
+    public static func guest(_ design: Design) throws(ImageBuildError) -> KernelImage {
+        let own = design.ofGuest
+        let moved = own["moves"] == "guest" ? "" : "-moves-\(own["moves"])"
+        return try image(.guest, own, name: "guest\(moved)")
+    }
+
+    /// Whether the package carries the image, so that no compiler is needed.
+    public static func carries(_ kind: KernelImage.Kind, _ design: Design) -> Bool {
+        carried(kind, design) != nil
+    }
+
+    private static func carried(_ kind: KernelImage.Kind, _ design: Design) -> StaticString? {
+        KernelImage.builtIn.first { $0.image == kind.rawValue && $0.design == design.name }?.base64
+    }
+
+    private static func image(
+        _ kind: KernelImage.Kind, _ design: Design, name: String
+    ) throws(ImageBuildError) -> KernelImage {
+        let bytes: [UInt8]
+        if let base64 = carried(kind, design) {
+            bytes = base64.withUTF8Buffer { Base64.decode($0) }
+        } else {
+            bytes = try ImageBuilder.build(kind, design: design)
+        }
+        return KernelImage(kind: kind, design: design, name: name, bytes: bytes)
     }
 }

@@ -20,6 +20,12 @@ public final class Machine {
     private var observerLink: ObserverLink?
     /// Where console input comes from. The machine keeps it alive, too.
     public var inputs: (any InputSource)?
+    /// Who decides when timers expire; nil for the timers' own time. The machine keeps it alive.
+    public var governor: (any TimeGovernor)?
+    /// By vCPU: the instruction count at which the governor is called, or `UInt64.max`.
+    var alarms: [UInt64]
+    /// By vCPU: whether the governor holds an expiry of its timer back.
+    var heldTimers: [Bool]
 
     let memory: PhysicalMemory
     let shared: UnsafeMutablePointer<SharedState>
@@ -47,6 +53,8 @@ public final class Machine {
         }
         self.configuration = configuration
         self.memory = memory
+        alarms = Array(repeating: .max, count: configuration.cpus)
+        heldTimers = Array(repeating: false, count: configuration.cpus)
         shared = .allocate(capacity: 1)
         bus = Bus(shared: shared, configuration)
         var cpus: [CPU] = []
@@ -133,7 +141,7 @@ public final class Machine {
     /// waiting, the last scheduled event, poll or limit since.
     public var cycles: UInt64 { cpus.reduce(lastInstant) { max($0, $1.pointee.cycles) } }
 
-    /// How many cycles a second of the devices' and the clock's time has: what a `pc`'s timers run by.
+    /// How many cycles a second of a `pc`'s timers and clock has.
     public static let cyclesPerSecond: UInt64 = 1_000_000_000
 
     /// The cycle at which a stimulus that is injected now takes effect on a vCPU: its own, or while

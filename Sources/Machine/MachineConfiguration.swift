@@ -8,8 +8,8 @@ public enum Executor: UInt8, Sendable, CaseIterable {
 
 /// Which devices stand around the processors.
 public enum Platform: UInt8, Sendable, CaseIterable {
-    /// What a paravirt host needs: local APICs, a polled serial port, isa-debug-exit, and 8259s that
-    /// no line reaches.
+    /// What a paravirt host needs: local APICs, a polled serial port, isa-debug-exit, and 8259s
+    /// that no line reaches.
     case bare
     /// A PC as other people's kernels expect it (Docs/platform.md): interrupt lines, timers, clock,
     /// firmware tables.
@@ -41,7 +41,7 @@ public struct MachineConfiguration: Sendable {
 
     public init(
         memory: UInt64 = 256 << 20, cpus: Int = 1, vendor: Vendor = .intel,
-        costs: CostProfile = .default, executor: Executor = .blocks,
+        costs: CostProfile = .uniform, executor: Executor = .blocks,
         inputPollCycles: UInt64 = 1 << 20, platform: Platform = .bare, epoch: UInt64 = 0
     ) {
         self.memory = memory

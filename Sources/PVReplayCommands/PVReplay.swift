@@ -13,14 +13,16 @@ public struct PVReplay: ParsableCommand {
               pvreplay replay boot.pvt                       check that it reproduces, to the bit
               pvreplay info boot.pvt --json                  what the trace holds
               pvreplay show boot.pvt --kind hypercall --last 20
+              pvreplay diff boot.pvt other.pvt               where two runs part, and how
 
             Exit codes: 0 done, 10 the machine failed, 11 limit reached, 20 replay diverged,
-            30 damaged trace, 64 usage, 70 gap or defect in pvreplay, 74 input or output failed.
+            21 traces differ, 30 damaged trace, 64 usage, 70 gap or defect in pvreplay, 74 input or
+            output failed.
             """,
         version: "pvreplay \(SessionConfiguration.toolVersion)",
         subcommands: [
             RecordCommand.self, ReplayCommand.self, InfoCommand.self, ShowCommand.self,
-            KernelsCommand.self,
+            DiffCommand.self, CompareCommand.self, DesignsCommand.self, KernelsCommand.self,
         ])
 
     public init() {}

@@ -3,7 +3,7 @@ import Testing
 
 /// What users type: help, wrong usage, filters, limits.
 @Suite struct CommandLineTests {
-    @Test(arguments: ["record", "replay", "info", "show", "kernels"])
+    @Test(arguments: ["record", "replay", "info", "show", "diff", "kernels"])
     func helpHasExamples(_ command: String) throws {
         let help = try Tool.run([command, "--help"])
         #expect(help.status == 0)

@@ -25,10 +25,10 @@ struct HostileTests {
 
     /// With a clock that counts instructions: a guest that harms itself at random must not come to
     /// hang in one run of a hundred.
-    static func boot(_ words: String) throws -> ProcessResult {
+    static func boot(_ words: String, design: String = "rfc") throws -> ProcessResult {
         try QEMU.boot(
-            "\(words) host.work=20 host.guest-memory=16", guest: image.get(),
-            options: ["-icount", "shift=1,sleep=off"])
+            "\(words) host.work=20 host.guest-memory=16", design: Design(design),
+            guest: image.get(), options: ["-icount", "shift=1,sleep=off"])
     }
 
     @Test(arguments: [
@@ -42,6 +42,7 @@ struct HostileTests {
         ("nested-task", "the return to it faulted: general protection"),
         ("edge", "it returns to 0x800000000000, which is not canonical"),
         ("early", "hypercall 9 at rip"),
+        ("negative-gs", "unknown hypercall 36"),
     ]) func attackKillsTheGuest(name: String, reason: String) throws {
         let result = try Self.boot("attack=\(name)")
         #expect(result.status == QEMU.status(QEMU.guestKilled))
@@ -62,10 +63,38 @@ struct HostileTests {
         #expect(result.output.contains(text), "\(result.output)")
     }
 
+    /// What the era's entry code cannot bear and full guards can: NT, and a GS base in the upper
+    /// half at a breakpoint. Without either, the host takes the guest's memory for its current task
+    /// (H1).
+    @Test(arguments: [
+        ("hardened", "nested-task", QEMU.shutdown, "returned\n"),
+        ("hardened", "negative-gs", QEMU.shutdown, "gs 900d\ntrap 3\nerror 0\ncs 10\n"),
+        ("pvm", "nested-task", QEMU.shutdown, "returned\n"),
+        ("pvm", "negative-gs", QEMU.shutdown, "gs 900d\ntrap 3\nerror 0\ncs 10\n"),
+        ("rfc,guards=open", "negative-gs", QEMU.hostPanic, "gs 900d\nhost panic: page fault"),
+    ]) func guardsMatter(design: String, attack: String, exit: Int32, text: String) throws {
+        let result = try Self.boot("attack=\(attack)", design: design)
+        #expect(result.status == QEMU.status(exit))
+        #expect(result.output.contains(text), "\(result.output)")
+    }
+
+    /// The launcher's frames lie where the guest's events do (H14): what the launcher's system call
+    /// returns to is a register of the guest's.
+    @Test(arguments: [
+        ("rfc", QEMU.shutdown, "guest 0 shut down"),
+        ("rfc,entry-stack=task", QEMU.hostPanic, "for 0x4141414000 in the host kernel at rip 0x41"),
+    ]) func aGuestChoosesTheHostsNextInstruction(design: String, exit: Int32, text: String) throws {
+        let result = try Self.boot("attack=registers", design: design)
+        #expect(result.status == QEMU.status(exit))
+        #expect(result.output.contains(text), "\(result.output)")
+    }
+
     /// Thousands of harmful things at random: bad tables, stacks, selectors, flags, hypercalls.
-    @Test(arguments: 1...6) func hostSurvivesAnything(seed: Int) throws {
+    @Test(arguments: 1...6, ["rfc", "hardened", "pvm"])
+    func hostSurvivesAnything(seed: Int, design: String) throws {
         let reference = try QEMU.boot("host.work=20")
-        let result = try Self.boot("seed=\(seed)")
+        let words = design == "rfc" ? "" : " gs-base"
+        let result = try Self.boot("seed=\(seed)\(words)", design: design)
         let ends = [QEMU.shutdown, QEMU.guestKilled, QEMU.guestPanic].map(QEMU.status)
         #expect(ends.contains(result.status), "\(result.output)")
         for line in reference.output.split(separator: "\n")

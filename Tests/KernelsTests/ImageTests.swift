@@ -6,7 +6,8 @@ import Testing
 /// The images as files: what loaders, debuggers and the observer need of them is there.
 @Suite struct ImageTests {
     static func reader(_ name: String) throws -> ImageReader {
-        ImageReader(bytes: try #require(Kernels.image(named: name)).bytes)
+        ImageReader(
+            bytes: try name == "host" ? Kernels.host(.rfc).bytes : Kernels.guest(.rfc).bytes)
     }
 
     @Test(arguments: ["host", "guest"]) func isAnExecutableForX86_64(name: String) throws {
@@ -37,9 +38,15 @@ import Testing
         #expect(entry == start.value &- 0xFFFF_FFFF_8000_0000)
     }
 
-    /// Every key of observer_note.h, once, with the values that can be known from the symbols.
-    @Test func hostTellsTheObserverEverything() throws {
-        let image = try Self.reader("host")
+    /// Every key of observer_note.h, once, with the values that can be known from the symbols; the
+    /// optional ones from 30 up where the design has the pointer elsewhere, or hypercalls by mode.
+    @Test(
+        arguments: [
+            ("rfc", []), ("rfc-swap-gdt", []), ("rfc-swap-gdt-idt", []), ("rfc-task", [30]),
+            ("hardened", [33]), ("pvm", [31, 33]),
+        ] as [(String, [UInt64])])
+    func hostTellsTheObserverEverything(design: String, optional: [UInt64]) throws {
+        let image = ImageReader(bytes: try Kernels.host(Design(design)).bytes)
         let note = try #require(image.notes.first { $0.name == "pvreplay" })
         #expect(note.type == 1)
         let fields = ImageReader(bytes: note.descriptor)
@@ -49,13 +56,16 @@ import Testing
             #expect(values[fields.number(at, 4)] == nil)
             values[fields.number(at, 4)] = fields.number(at + 8, 8)
         }
-        #expect(values.keys.sorted() == Array(1...24))
+        #expect(values.keys.sorted().filter { $0 < 30 } == Array(1...24))
+        #expect(values.keys.sorted().filter { (30..<40).contains($0) } == optional)
+        #expect(values.keys.sorted().filter { $0 >= 40 } == [40, 41, 42])
         let symbols = image.symbols
-        for (key, symbol) in [
-            (1, "pda_table"), (19, "end_reason"), (20, "design_name"), (23, "ended_vcpu"),
-        ] {
+        for (key, symbol, offset) in [
+            (1, "pda_table", 0), (19, "end_reason", 0), (20, "design_name", 0),
+            (23, "ended_vcpu", 0), (31, "tss", 20),
+        ] where key < 30 || optional.contains(UInt64(key)) {
             let place = try #require(symbols[symbol]).value &- 0xFFFF_FFFF_8000_0000
-            #expect(values[UInt64(key)] == place)
+            #expect(values[UInt64(key)] == place + UInt64(offset))
         }
         let exits = (15...18).map { values[$0] }
         #expect(Set(exits).count == 4)

@@ -12,18 +12,20 @@ enum QEMU {
     static func status(_ value: Int32) -> Int32 { 2 * value + 1 }
 
     static let shutdown: Int32 = 0x10
+    static let hostPanic: Int32 = 0x11
     static let guestKilled: Int32 = 0x12
     static let guestPanic: Int32 = 0x13
 
     static func boot(
-        _ commandLine: String, guest: [UInt8]? = nil, options: [String] = [], input: String = ""
+        _ commandLine: String, design: Design = .rfc, guest: [UInt8]? = nil,
+        options: [String] = [], input: String = ""
     ) throws -> ProcessResult {
         let files = FileManager.default
         let folder = files.temporaryDirectory.appending(path: UUID().uuidString)
         try files.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? files.removeItem(at: folder) }
         let host = folder.appending(path: "host.elf")
-        try Data(try #require(Kernels.image(named: "host")).bytes).write(to: host)
+        try Data(Kernels.host(design).bytes).write(to: host)
         var arguments = [
             "-accel", "tcg", "-kernel", host.path, "-m", "256", "-device",
             "isa-debug-exit,iobase=0xf4,iosize=4", "-serial", "stdio", "-display", "none",
@@ -37,7 +39,7 @@ enum QEMU {
         return try run(try #require(path), arguments + options, input: input)
     }
 
-    static func guest() throws -> [UInt8] { try #require(Kernels.image(named: "guest")).bytes }
+    static func guest() throws -> [UInt8] { try Kernels.guest(.rfc).bytes }
 }
 
 @Suite struct QEMUPresence {
@@ -129,7 +131,7 @@ struct QEMUTests {
         torn.removeLast(torn.count - 4096)
         for (image, reason) in [
             (Array("not an image".utf8), "not an ELF file"), (torn, "outside the file"),
-            (try #require(Kernels.image(named: "host")).bytes, "refused the guest's entry"),
+            (try Kernels.host(.rfc).bytes, "refused the guest's entry"),
         ] {
             let result = try QEMU.boot("host.work=20", guest: image)
             #expect(result.status == QEMU.status(QEMU.guestKilled))

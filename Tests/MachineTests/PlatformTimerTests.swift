@@ -136,9 +136,9 @@ import X86
 @Suite struct PlatformClockTests {
     @Test func civilDatesAreInverses() {
         for day in (0..<40000).map({ UInt64($0 * 3) }) {
-            #expect(CivilDate(day: day).days == day)
+            #expect(CalendarDay(day: day).days == day)
         }
-        #expect(CivilDate(day: 11016) == CivilDate(year: 2000, month: 2, day: 29))
+        #expect(CalendarDay(day: 11016) == CalendarDay(year: 2000, month: 2, day: 29))
     }
 
     @Test func timeFollowsTheEpochAndCycles() throws {

@@ -22,8 +22,10 @@ import Testing
     }
 
     @Test func aMissingFolderIsASystemError() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         do {
-            _ = try TraceWriter(path: "/nonexistent/a.pvt", metadata: TraceMetadata())
+            _ = try TraceWriter(
+                path: folder.appending(path: "a.pvt").path, metadata: TraceMetadata())
             Issue.record("a file in no folder was created")
         } catch { #expect(error == .system(call: "open", errno: ENOENT)) }
     }

@@ -32,8 +32,14 @@ extension UnsafeMutablePointer<CPUState> {
     /// single-step executor must go on (a deadline too near, a fetch that faults or is not from
     /// memory).
     /// `link` is then made to lead there, if it may.
+    ///
+    /// A fetch that misses is charged before its instruction, which executes then, come what may.
+    /// The outer loop sees to that (`stepsNext`); others must not fill so near a deadline that the
+    /// outer loop would take the charge for a reason to stop before it.
     @inline(never)
-    func findBlock(_ cache: BlockCachePointer, _ link: LinkPointer) -> BlockPointer? {
+    func findBlock(
+        _ cache: BlockCachePointer, _ link: LinkPointer, stepsNext: Bool = false
+    ) -> BlockPointer? {
         guard mayStart else { return nil }
         let rip = pointee.rip
         var linear = rip
@@ -46,6 +52,9 @@ extension UnsafeMutablePointer<CPUState> {
         if (linear & ~0xFFF) | pointee.tlbContext == entry.pointee.readTag {
             physical = (entry.pointee.physical & ~0xFFF) | (linear & 0xFFF)
         } else {
+            guard stepsNext || pointee.cycles &+ worstMiss < pointee.cycleDeadline else {
+                return nil
+            }
             guard isCanonical(linear), let filled = try? translateFetch(linear),
                 isMemory(filled)
             else { return nil }
@@ -94,7 +103,13 @@ extension UnsafeMutablePointer<CPUState> {
             pointee.rip = start
             pointee.cycles &-= UInt64(next.pointee.cyclesBefore)
             pointee.instructions &-= UInt64(next.pointee.position)
-            return (block, next)
+            // What the instruction was charged beyond the block's figures may have brought the
+            // deadline into the block.
+            if canRun(block) { return (block, next) }
+            pointee.rip = start &+ UInt64(op.pointee.end)
+            pointee.cycles &+= UInt64(next.pointee.cyclesBefore)
+            pointee.instructions &+= UInt64(next.pointee.position)
+            return nil
         }
         if pointee.rflags & RFLAGS.rf != 0 && !outliveResumeFlag(cache) { return nil }
         guard let next = findBlock(cache, cache.pointee.noLink) else { return nil }
@@ -138,7 +153,7 @@ extension UnsafeMutablePointer<CPUState> {
             if pointee.activity != Activity.active { return }
             if !isUrgent && pointee.rflags & RFLAGS.rf == 0
                 && LazyFlags.canExpress(pointee.rflags),
-                let block = findBlock(cache, cache.pointee.noLink)
+                let block = findBlock(cache, cache.pointee.noLink, stepsNext: true)
             {
                 run(block, cache)
             } else if stepInstruction() == .stopped {

@@ -1,6 +1,6 @@
-/// What a PC's firmware leaves in memory: ACPI tables (ACPI 6.4, chapter 5), an MP table (MultiProcessor
-/// Specification 1.4), and the words of the BIOS data area that kernels read. All of it lies in the
-/// segment at 0xF0000, which every memory map calls reserved.
+/// What a PC's firmware leaves in memory: ACPI tables (ACPI 6.4, chapter 5), an MP table
+/// (MultiProcessor Specification 1.4), and the words of the BIOS data area that kernels read.
+/// The tables lie in the segment at 0xF0000, which every memory map calls reserved.
 extension Machine {
     private enum Place {
         static let root: UInt64 = 0xF_0000

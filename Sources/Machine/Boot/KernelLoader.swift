@@ -107,7 +107,7 @@ extension Machine {
     }
 
     /// Long mode at `rip` with the first 4 GiB mapped to themselves by 2 MiB pages, writable and
-    /// for supervisors; a GDT with flat CS 0x10 and data 0x18; interrupts off; all else as at reset.
+    /// for supervisors; a GDT with flat CS 0x10 and data 0x18; interrupts off; else as at reset.
     func enterLong(at rip: UInt64, avoiding occupied: [Range<UInt64>]) throws(MachineError) {
         let place = try placeLow(size: 0x7000, from: 0x8_0000, avoiding: occupied)
         let root = place.lowerBound

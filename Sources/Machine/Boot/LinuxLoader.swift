@@ -1,4 +1,4 @@
-/// A Linux bzImage, its setup header read (Linux: Documentation/x86/boot.rst, protocol 2.00...2.15).
+/// A Linux bzImage, its setup header read (Linux: Documentation/x86/boot.rst, protocol 2.00 on).
 struct LinuxImage {
     /// Offsets in the file, which are those in boot_params too.
     enum Field {

@@ -11,7 +11,8 @@ extension Bus {
 
     /// A write of ICR's low half sends the message at once. It arrives at the sender itself at
     /// once, at another vCPU at the sender's cycle, by the schedule. Lowest priority goes to the
-    /// addressed APIC whose processor priority is lowest, of those to the one of lowest index. The self shorthand carries NMI too, as QEMU's does.
+    /// addressed APIC whose processor priority is lowest, of those to the one of lowest index. The
+    /// self shorthand carries NMI too, as QEMU's does.
     func sendCommand(_ cpu: CPU) {
         let command = apics[Int(cpu.pointee.index)].command
         let vector = UInt8(truncatingIfNeeded: command)

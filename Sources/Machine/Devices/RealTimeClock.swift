@@ -72,7 +72,7 @@ struct RealTimeClock {
     /// Works the time's registers out at a cycle.
     private mutating func show(_ cycle: UInt64) {
         let time = base &+ RealTimeClock.seconds(cycle)
-        let date = CivilDate(day: time / 86400)
+        let date = CalendarDay(day: time / 86400)
         bytes[0] = encode(time % 60)
         bytes[2] = encode(time / 60 % 60)
         bytes[4] = encodeHour(time / 3600 % 24)
@@ -96,7 +96,7 @@ struct RealTimeClock {
     /// The registers as they stand become the time at a cycle.
     private mutating func take(_ cycle: UInt64) {
         let year = decode(bytes[Register.century]) * 100 + decode(bytes[9])
-        let date = CivilDate(year: year, month: decode(bytes[8]), day: decode(bytes[7]))
+        let date = CalendarDay(year: year, month: decode(bytes[8]), day: decode(bytes[7]))
         let time =
             date.days &* 86400 &+ decodeHour(bytes[4]) * 3600 &+ decode(bytes[2]) * 60
             &+ decode(bytes[0])
@@ -217,7 +217,7 @@ struct RealTimeClock {
 }
 
 /// A day of the Gregorian calendar and its number, with 0 for 1970-01-01.
-struct CivilDate: Equatable {
+struct CalendarDay: Equatable {
     var year: UInt64
     var month: UInt64
     var day: UInt64

@@ -1,7 +1,7 @@
 /// A 16550A UART (National PC16550D data sheet) whose transmitter is always ready: a byte written
 /// is sent at once, a byte that arrives is received at once when there is room. On a `pc` its
-/// interrupt line is ISA line 4 (MCR's OUT2 does not gate it, as it does not in QEMU); elsewhere the
-/// line ends here, IIR says what it would signal, and drivers poll LSR.
+/// interrupt line is ISA line 4 (MCR's OUT2 does not gate it, as it does not in QEMU); elsewhere
+/// the line ends here, IIR says what it would signal, and drivers poll LSR.
 struct Serial16550 {
     static let firstPort: UInt16 = 0x3F8
     static let fifoSize = 16

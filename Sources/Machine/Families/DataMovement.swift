@@ -57,8 +57,9 @@ extension CPU {
         let destination = i.operands.0
         let v = try readOperand(i, i.operands.1)
         try writeOperand(i, destination, v)
-        if destination.kind == .segment && destination.register == SegmentNumber.ss {
-            beginShadow(2)
+        if destination.kind == .segment {
+            pointee.tally.segmentLoads &+= 1
+            if destination.register == SegmentNumber.ss { beginShadow(2) }
         }
     }
 
@@ -70,5 +71,6 @@ extension CPU {
         let selector = try readLinear(advance(a, size), size: 2)
         try loadSegment(Int(segment), selector: UInt16(truncatingIfNeeded: selector))
         try writeOperand(i, i.operands.0, offset)
+        pointee.tally.segmentLoads &+= 1
     }
 }

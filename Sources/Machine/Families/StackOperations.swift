@@ -39,6 +39,7 @@ extension CPU {
             pointee.rsp = saved
             throw error
         }
+        pointee.tally.segmentLoads &+= 1
         if segment == SegmentNumber.ss { beginShadow(2) }
     }
 

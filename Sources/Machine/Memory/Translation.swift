@@ -63,6 +63,7 @@ extension CPU {
             PageAccess(write: write, fetch: false, user: context & TLB.userBit != 0))
         let physical = page & ~0xFFF
         if isMemory(physical) {
+            chargeWalk(page, missed: cached.pointee.readTag != (linear & ~0xFFF) | context)
             let linearPage = linear & ~0xFFF
             let host = UInt64(UInt(bitPattern: pointee.shared.pointee.memory)) &+ physical
             dataEntry(linear).pointee = TLBEntry(
@@ -110,6 +111,7 @@ extension CPU {
             linear, PageAccess(write: false, fetch: true, user: pointee.cpl == 3))
         let physical = page & ~0xFFF
         if isMemory(physical) {
+            chargeWalk(page, missed: true)
             let linearPage = linear & ~0xFFF
             let host = UInt64(UInt(bitPattern: pointee.shared.pointee.memory)) &+ physical
             codeEntry(linear).pointee = TLBEntry(
@@ -118,6 +120,41 @@ extension CPU {
             noteSize(linear, page)
         }
         return physical | (linear & 0xFFF)
+    }
+
+    /// Charges and counts a walk whose result is about to be cached: here, and nowhere else, so
+    /// that both executors charge the same at the same instruction. A walk that faults costs
+    /// nothing by itself, as published figures for the delivery of #PF include it; nor do pages of
+    /// devices, which are not cached here and would be on a processor.
+    @inline(__always)
+    private func chargeWalk(_ page: UInt64, missed: Bool) {
+        if pointee.cr0 & CR0.pg == 0 { return }
+        pointee.tally.pageWalks &+= 1
+        if missed {
+            pointee.tally.tlbMisses &+= 1
+            charge(.tlbMiss)
+        }
+        // A page of 2^9 (2^10 in 32-bit paging) or 2^18 pieces ends its walk one or two levels up:
+        // an eighth of the exponent.
+        let size = (page &>> TLB.sizeShift) & TLB.sizeMask
+        let deepest: UInt64 = pointee.longMode != 0 ? 4 : 2
+        let level = UInt64(pointee.shared.pointee.costs[Int(CostClass.pageWalkLevel.rawValue)])
+        pointee.cycles &+= level &* (deepest &- size &>> 3)
+    }
+
+    /// Charges and counts a flush that an instruction asks for.
+    @inline(__always)
+    func chargeFlush() {
+        pointee.tally.flushes &+= 1
+        charge(.tlbFlush)
+    }
+
+    /// The most that a miss can cost.
+    @inline(__always)
+    var worstMiss: UInt64 {
+        let costs = pointee.shared.pointee.costs
+        return UInt64(costs[Int(CostClass.tlbMiss.rawValue)])
+            &+ UInt64(costs[Int(CostClass.pageWalkLevel.rawValue)]) &* 4
     }
 
     /// Whether an entry of an older generation holds a global page's translation for this address

@@ -48,6 +48,10 @@ public struct MachineEvent {
     public var oldRIP: UInt64 = 0
     public var oldRSP: UInt64 = 0
     public var oldRFLAGS: UInt64 = 0
+    /// The vCPU's cycles and `Tally.tlbMisses` when the event began: before a delivery, or at the
+    /// start of the instruction that made it.
+    public var startCycles: UInt64 = 0
+    public var startMisses: UInt64 = 0
     public var newRIP: UInt64 = 0
     public var newRSP: UInt64 = 0
     /// The vCPU's counters at the boundary after the event.

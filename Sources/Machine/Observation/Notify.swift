@@ -7,6 +7,8 @@ struct EventOrigin {
     var rflags: UInt64
     var cs: UInt16
     var cpl: UInt8
+    var cycles: UInt64
+    var misses: UInt64
 }
 
 /// Telling the observer. Where there is none, each of these is one branch.
@@ -23,7 +25,8 @@ extension CPU {
     func origin() -> EventOrigin {
         EventOrigin(
             rip: pointee.rip, rsp: pointee.rsp, rflags: pointee.rflags,
-            cs: pointee.cs.selector, cpl: pointee.cpl)
+            cs: pointee.cs.selector, cpl: pointee.cpl, cycles: pointee.cycles,
+            misses: pointee.tally.tlbMisses)
     }
 
     /// Prepares the event of a transfer of control that has just been made.
@@ -48,6 +51,8 @@ extension CPU {
         pointee.event.oldRIP = origin.rip
         pointee.event.oldRSP = origin.rsp
         pointee.event.oldRFLAGS = origin.rflags
+        pointee.event.startCycles = origin.cycles
+        pointee.event.startMisses = origin.misses
         pointee.event.number = number
         pointee.event.hasErrorCode = errorCode != nil
         pointee.event.errorCode = errorCode ?? 0

@@ -68,6 +68,34 @@ public enum Attention {
     public static let alignment: UInt32 = 1 << 10
 }
 
+/// Counts that no instruction can see, all from machine reset. 56 bytes, no padding.
+public struct Tally: Equatable, Sendable {
+    /// Translations that were not cached and are now.
+    public var tlbMisses: UInt64 = 0
+    /// Walks that ended in a cached translation: one for each miss, and one for each cached
+    /// translation that had to become writable.
+    public var pageWalks: UInt64 = 0
+    /// Flushes of the translation cache that instructions asked for: by CR3, CR4, CR0, EFER and
+    /// IA32_APIC_BASE.
+    public var flushes: UInt64 = 0
+    /// LGDT, LIDT, LLDT and LTR.
+    public var tableLoads: UInt64 = 0
+    /// MOV to CR3 and CR4.
+    public var controlLoads: UInt64 = 0
+    /// WRMSR.
+    public var modelSpecificLoads: UInt64 = 0
+    /// MOV and POP to segment registers, LDS, LES, LFS, LGS and LSS; not what far transfers and
+    /// system calls load.
+    public var segmentLoads: UInt64 = 0
+
+    @inline(__always) public init() {}
+
+    /// Table loads of every kind.
+    public var loads: UInt64 {
+        tableLoads &+ controlLoads &+ modelSpecificLoads &+ segmentLoads
+    }
+}
+
 /// All state of one vCPU that an instruction can see or change, plus the pointers that let the
 /// executors reach memory. Plain data, allocated once, never copied while running. The first
 /// seventeen words are the general registers and the zero register, addressed by number; the rest
@@ -190,6 +218,8 @@ public struct CPUState {
     /// only ever says too much.
     var largePieces: UInt64 = 0
     public var shared: UnsafeMutablePointer<SharedState>
+    /// What has been counted for those who compare costs.
+    public var tally = Tally()
     /// What the instruction now executing has to tell the observer once it has retired; see
     /// `emitPendingEvent`. Never pending at a boundary.
     var event = MachineEvent()

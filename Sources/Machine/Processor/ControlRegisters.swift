@@ -69,6 +69,8 @@ extension CPU {
         }
         pointee.cr3 = value
         flushLocalTLB()
+        chargeFlush()
+        pointee.tally.controlLoads &+= 1
         notifyRegister(.cr3, value)
     }
 
@@ -110,7 +112,10 @@ extension CPU {
             pointee.longMode = 0
         }
         pointee.cr0 = new
-        if (old ^ new) & (CR0.pg | CR0.wp | CR0.pe) != 0 { flushTLB() }
+        if (old ^ new) & (CR0.pg | CR0.wp | CR0.pe) != 0 {
+            flushTLB()
+            chargeFlush()
+        }
         updateCodeSize()
         notifyRegister(.cr0, new)
     }
@@ -125,8 +130,10 @@ extension CPU {
             let legacy = pointee.longMode == 0 && pointee.cr0 & CR0.pg != 0
             if legacy && value & CR4.pae != 0 { try loadPDPTEs(pointee.cr3) }
             flushTLB()
+            chargeFlush()
         }
         pointee.cr4 = value
+        pointee.tally.controlLoads &+= 1
         notifyRegister(.cr4, value)
     }
 

@@ -15,6 +15,7 @@ extension CPU {
         table.base = base
         table.limit = UInt16(truncatingIfNeeded: limit)
         if interrupts { pointee.idtr = table } else { pointee.gdtr = table }
+        pointee.tally.tableLoads &+= 1
         notifyRegister(interrupts ? .idtr : .gdtr, base, address: limit)
     }
 
@@ -48,6 +49,7 @@ extension CPU {
         } else {
             pointee.ldtr = try systemSegment(selector, types: 1 << 2)
         }
+        pointee.tally.tableLoads &+= 1
         notifyRegister(.ldtr, pointee.ldtr.base, address: UInt64(selector))
     }
 
@@ -65,6 +67,7 @@ extension CPU {
         segment.attributes |= 2
         try writeSystem(address &+ 5, UInt64(segment.attributes & 0xFF), size: 1)
         pointee.tr = segment
+        pointee.tally.tableLoads &+= 1
         notifyRegister(.tr, segment.base, address: UInt64(selector))
     }
 

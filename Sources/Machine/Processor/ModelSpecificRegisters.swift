@@ -24,6 +24,7 @@ extension CPU {
         let register = UInt32(truncatingIfNeeded: pointee.rcx)
         let value = (pointee.rdx &<< 32) | (pointee.rax & 0xFFFF_FFFF)
         try writeMSR(register, value)
+        pointee.tally.modelSpecificLoads &+= 1
         notifyRegister(.msr, value, address: UInt64(register))
     }
 
@@ -118,7 +119,10 @@ extension CPU {
             throw .generalProtection(0)
         }
         pointee.efer = new
-        if changed & EFER.nxe != 0 { flushTLB() }
+        if changed & EFER.nxe != 0 {
+            flushTLB()
+            chargeFlush()
+        }
     }
 
     /// Each byte of IA32_PAT is a memory type: 0, 1, 4, 5, 6 or 7 (Intel SDM vol. 3, 11.12.2).
@@ -150,6 +154,7 @@ extension CPU {
         pointee.apicBase = (value & ~bsp) | (old & bsp)
         pointee.attention |= Attention.leaveBlock
         flushTLB()
+        chargeFlush()
         pointee.shared.pointee.bus._withUnsafeGuaranteedRef { $0.apicBaseChanged(self) }
     }
 

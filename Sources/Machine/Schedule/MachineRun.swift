@@ -23,7 +23,8 @@ extension Machine {
         while true {
             if let reason = takeStopReason() { return reason }
             switch nextTurn() {
-            case .idle: return .idle
+            case .idle:
+                guard let governor, governor.idle(machine: self) else { return .idle }
             case .poll(let cycle):
                 if cycle >= limits.cycles { return reachedLimit(limits) }
                 poll(at: cycle)
@@ -36,11 +37,13 @@ extension Machine {
                 if cpu.pointee.cycles >= limits.cycles { return .cycleLimit }
                 if total >= limits.instructions { return .instructionLimit }
                 performInstructionStimuli(cpu)
+                if governor != nil { ringAlarm(cpu) }
                 let schedule = bus.instructionSchedules[Int(cpu.pointee.index)]
                 let room = limits.instructions - total
                 let (end, overflow) = cpu.pointee.instructions.addingReportingOverflow(room)
                 cpu.pointee.cycleDeadline = min(barrier, limits.cycles)
-                cpu.pointee.instructionDeadline = min(overflow ? .max : end, schedule.next)
+                cpu.pointee.instructionDeadline = min(
+                    overflow ? .max : end, schedule.next, alarms[Int(cpu.pointee.index)])
                 execute(cpu)
             }
         }
@@ -151,7 +154,7 @@ extension Machine {
     }
 
     private func performNextEvent() {
-        guard let event = bus.schedule.takeNext() else { return }
+        guard let event = bus.schedule.takeNext(), !holdsBack(event) else { return }
         let cpu = cpus[event.cpu]
         lastInstant = max(lastInstant, event.instant)
         bus.perform(event.action, on: cpu, at: event.instant)

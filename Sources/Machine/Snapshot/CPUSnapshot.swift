@@ -6,7 +6,8 @@ extension CPU {
     /// Attention bits that say how a run is being driven rather than what the machine's state is.
     private static var transientAttention: UInt32 { Attention.stop | Attention.leaveBlock }
 
-    func transfer(_ stream: inout StateStream) throws(MachineError) {
+    /// - Parameter counts: whether the form has the `Tally`.
+    func transfer(_ stream: inout StateStream, counts: Bool) throws(MachineError) {
         for n in 0..<16 { try stream.field(&registers[n]) }
         try stream.field(&pointee.rip)
         try stream.field(&pointee.rflags)
@@ -25,6 +26,17 @@ extension CPU {
             UnsafeMutableRawBufferPointer(
                 start: pointee.vectors, count: MemoryLayout<VectorState>.size))
         try transferTranslations(&stream)
+        if counts { try transferTally(&stream) }
+    }
+
+    private func transferTally(_ stream: inout StateStream) throws(MachineError) {
+        try stream.field(&pointee.tally.tlbMisses)
+        try stream.field(&pointee.tally.pageWalks)
+        try stream.field(&pointee.tally.flushes)
+        try stream.field(&pointee.tally.tableLoads)
+        try stream.field(&pointee.tally.controlLoads)
+        try stream.field(&pointee.tally.modelSpecificLoads)
+        try stream.field(&pointee.tally.segmentLoads)
     }
 
     private func transferModes(_ stream: inout StateStream) throws(MachineError) {

@@ -1,3 +1,5 @@
+import X86
+
 /// The state of a machine at one instruction boundary, encoded: the same state gives the same
 /// bytes on every host and from every executor.
 public struct MachineSnapshot: Equatable, Sendable {
@@ -29,8 +31,11 @@ public enum SnapshotPages: Sendable {
 /// Saving and restoring. A snapshot may be taken between runs, or by an observer that has just been
 /// called; saving changes nothing that the guest or a later digest can see.
 extension Machine {
-    /// First word of the encoded state: "PVMS" and a format number.
-    private static let stateFormat: UInt64 = 0x0001_534D_5650
+    /// First word of the encoded state: "PVMS" and a format number, which is the edition of the
+    /// machine's cost profile.
+    private var stateFormat: UInt64 {
+        UInt64(configuration.costs.edition.rawValue) << 32 | 0x534D_5650
+    }
 
     public func save(_ selection: SnapshotPages = .all) -> MachineSnapshot {
         var numbers: [UInt32] = []
@@ -94,19 +99,21 @@ extension Machine {
 
     private func transfer(_ stream: inout StateStream) throws(MachineError) {
         try stream.expect(
-            Machine.stateFormat, "this is not a machine's state, or of another format")
+            stateFormat, "this is not a machine's state, or of another format")
         try stream.expect(configuration.memory, "it is of a machine with other memory")
         try stream.expect(UInt64(cpus.count), "it is of a machine with another number of vCPUs")
         try stream.expect(
             UInt64(configuration.vendor.rawValue) | UInt64(configuration.platform.rawValue) << 8,
             "it is of another vendor's machine, or of another platform")
         try stream.expect(pollInterval, "it is of a machine that polls at another interval")
-        for cost in configuration.costs.cycles {
+        let counts = configuration.costs.edition != .first
+        let classes = counts ? CostClass.allCases.count : CostClass.firstEditionCount
+        for cost in configuration.costs.cycles.prefix(classes) {
             var found = cost
             try stream.field(&found)
             guard found == cost else { throw stream.damaged("it is of another cost profile") }
         }
-        for cpu in cpus { try cpu.transfer(&stream) }
+        for cpu in cpus { try cpu.transfer(&stream, counts: counts) }
         try bus.transfer(&stream)
         try stream.field(&nextPoll)
         try stream.field(&lastInstant)

@@ -16,6 +16,7 @@ struct RecordCommand: ParsableCommand {
               pvreplay record -o boot.pvt
               pvreplay record --append 'work=1000' --console boot.txt -o boot.pvt
               pvreplay record --append 'fail=null-trap' -o crash.pvt
+              pvreplay record --design rfc,roots=one --append 'probe=read-kernel'
               pvreplay record --append shell --input -          type at the guest's prompt
               pvreplay record --inject nmi@event:500 --inject irq:0x40@cycle:900000
               pvreplay record --host bench.elf --append 'syscall' --no-trace

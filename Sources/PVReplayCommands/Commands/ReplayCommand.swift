@@ -1,4 +1,5 @@
 import ArgumentParser
+import Kernels
 import Replay
 import Report
 import Trace
@@ -15,9 +16,16 @@ struct ReplayCommand: ParsableCommand {
               pvreplay replay boot.pvt
               pvreplay replay boot.pvt --junit result.xml
               pvreplay replay boot.pvt --guest fixed.elf     where does another guest part from it?
+              pvreplay replay boot.pvt --design rfc          does the guest see the same world?
+              pvreplay replay boot.pvt --host mine.elf --what-if
 
-            Exit codes: 0 it reproduces, 20 it diverged, 30 the trace is damaged or torn (what is
-            there was checked).
+            A what-if replay (--design, or --what-if with other images) gives another machine the
+            recorded inputs and timer ticks at the same guest progress, and compares what the guest
+            does and sees: system calls, hypercalls, exceptions and virtual interrupts that reach
+            it, the console text.
+
+            Exit codes: 0 it reproduces, or the guest saw the same world; 20 it diverged, or the
+            worlds part; 30 the trace is damaged or torn (what is there was checked).
             """)
 
     @Argument(help: ArgumentHelp("The trace.", valueName: "file"))
@@ -28,6 +36,19 @@ struct ReplayCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Replay with this guest instead.", valueName: "file"))
     var guest: String?
+
+    @Option(
+        help: ArgumentHelp("What if the host had this design?", valueName: "design"),
+        transform: DesignOption.parse)
+    var design: Design?
+
+    @Flag(help: "Compare what the guest sees, not every event.")
+    var whatIf = false
+
+    @Option(
+        help: ArgumentHelp(
+            "With a what-if replay: other costs, by name or file.", valueName: "name|file"))
+    var cost: String?
 
     @Option(help: "Executor: blocks, or stepwise (the slow oracle).")
     var executor: ExecutorName = .blocks
@@ -41,8 +62,72 @@ struct ReplayCommand: ParsableCommand {
     @Flag(help: "Print a JSON document.")
     var json = false
 
+    func validate() throws {
+        if design != nil && host != nil {
+            throw ValidationError("--design and --host exclude each other")
+        }
+        if cost != nil && !whatIf && design == nil {
+            throw ValidationError("--cost is for what-if replays: add --what-if or --design")
+        }
+    }
+
     func run() throws {
-        try Failures.reported { try replay() }
+        try Failures.reported {
+            if whatIf || design != nil { try replayWhatIf() } else { try replay() }
+        }
+    }
+
+    private func replayWhatIf() throws {
+        let reader = try TraceReader(path: trace)
+        let recorded = try SessionConfiguration(reader)
+        let guestImage = try guest.map(Variant.image)
+        var variant: Variant
+        if let design {
+            variant = try Variant(design: design, recorded: recorded, guest: guestImage)
+        } else {
+            variant = Variant(
+                host: try host.map(Variant.image), guest: guestImage, recorded: recorded)
+        }
+        if let cost {
+            variant.configuration.costs = try CostOption.profile(cost)
+            variant.description += ", costs \(variant.configuration.costs.name)"
+        }
+        let world = try RecordedWorld(reader, executor: executor.executor)
+        let text = try ConsoleText(file: nil, toOutput: console && !json)
+        let run = try WhatIfRun(
+            variant.configuration, world: world, executor: executor.executor,
+            stopsAtDifference: true, consoleOutput: { text.put($0) })
+        let result = run.run()
+        try text.finish()
+        try present(result, variant, reader)
+    }
+
+    private func present(
+        _ result: WhatIfResult, _ variant: Variant, _ reader: TraceReader
+    ) throws {
+        let reference = !variant.configuration.design.isEmpty
+        let words = WhatIfText.text(result, variant: variant.description, reference: reference)
+        if let junit {
+            let failure =
+                result.difference == nil
+                ? nil : WhatIfText.headline(result, variant: variant.description)
+            let document = JUnitReport.document(
+                trace: Files.lastComponent(trace), failure: failure, text: words)
+            try Files.write(junit, Array(document.utf8))
+        }
+        if json {
+            Output.print(
+                JSONText.pretty(
+                    WhatIfDocument(
+                        result, variant: variant.description, reference: reference)))
+        } else {
+            Output.print(words)
+        }
+        if result.difference != nil { throw ExitStatus.diverged }
+        if let damage = reader.damage {
+            Output.error("\(trace): the trace is torn; \(damage.description)")
+            throw ExitStatus.badTrace
+        }
     }
 
     private func replay() throws {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Replay
+import Replay
 import Report
 import Trace
 
@@ -49,7 +50,7 @@ struct ShowCommand: ParsableCommand {
     @Option(help: "Only the last N events that pass.")
     var last: Count?
 
-    @Flag(help: "Returns and inputs too, where they happened.")
+    @Flag(help: "Returns (with the path's cost) and inputs too, where they happened.")
     var returns = false
 
     @Flag(help: "Print the console text and nothing else.")
@@ -83,7 +84,14 @@ struct ShowCommand: ParsableCommand {
     }
 
     private func showEvents(_ reader: TraceReader) throws {
-        let reference = !(reader.metadata[TraceMetadata.Key.design] ?? "").isEmpty
+        let configuration = try SessionConfiguration(reader)
+        let reference = !configuration.design.isEmpty
+        let names = json ? nil : SymbolTable(of: configuration)
+        let symbol = { (address: UInt64, context: Context) in
+            names?.lookup(address, in: context).flatMap { $0.symbol == nil ? nil : $0.name }
+        }
+        // Events shown whose return has not come.
+        var open: [UInt64: Event] = [:]
         var lines = LineBuffer(last: last.map { Int(clamping: $0.value) })
         if !json { lines.title(EventLine.title) }
         let cursor = reader.cursor()
@@ -99,15 +107,19 @@ struct ShowCommand: ParsableCommand {
                 guard passes(event) else { continue }
                 if let first, shown == first.value { break }
                 shown += 1
+                if returns { open[event.sequence] = event }
                 let changes = cursor.sharedChanges()
                 lines.add(
                     json
                         ? EventJSON(event, changes: changes, reference: reference).line
-                        : EventLine.text(event, changes: changes, reference: reference))
+                        : EventLine.text(
+                            event, changes: changes, reference: reference, symbol: symbol))
                 continue
             case .eventReturn where returns:
                 let back = cursor.eventReturn
-                lines.add(json ? EventJSON(back).line : EventLine.text(back))
+                guard let event = open.removeValue(forKey: back.event) else { continue }
+                lines.add(
+                    json ? EventJSON(back, from: event).line : EventLine.text(back, from: event))
                 continue
             case .input where returns:
                 let input = cursor.input

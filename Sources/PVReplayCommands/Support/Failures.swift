@@ -1,4 +1,5 @@
 import ArgumentParser
+import Kernels
 import Machine
 import Replay
 import Trace
@@ -11,6 +12,12 @@ enum Failures {
         } catch let error as FileError {
             Output.error(error.description)
             throw ExitStatus.inputOutput
+        } catch let error as ImageBuildError {
+            Output.error(error.description)
+            throw status(error)
+        } catch let error as CostOption.Refusal {
+            Output.error(error.description)
+            throw ExitStatus.usage
         } catch let error as ReplayError {
             Output.error(describe(error))
             throw status(error)
@@ -20,12 +27,21 @@ enum Failures {
         }
     }
 
+    /// A compiler that is missing is a missing file; one that refuses our sources is our defect.
+    static func status(_ error: ImageBuildError) -> ExitCode {
+        switch error {
+        case .toolMissing, .file: ExitStatus.inputOutput
+        case .failed: ExitStatus.defect
+        }
+    }
+
     static func status(_ error: ReplayError) -> ExitCode {
         switch error {
         case .machine(.outOfMemory): ExitStatus.inputOutput
         case .machine, .note, .noSuchCPU: ExitStatus.usage
         case .trace(let error): error.isSystem ? ExitStatus.inputOutput : ExitStatus.badTrace
         case .metadata: ExitStatus.badTrace
+        case .notReproduced: ExitStatus.diverged
         }
     }
 
@@ -38,6 +54,8 @@ enum Failures {
             "the trace's metadata say \(key) = '\(value)', which makes no sense here; "
                 + "was it written by a newer pvreplay?"
         case .metadata(let key, nil): "the trace's metadata lack '\(key)'"
+        case .notReproduced:
+            "the trace does not come out as recorded here; `pvreplay replay` says where it parts"
         case .noSuchCPU(let cpu): "there is no CPU \(cpu) in this machine"
         }
     }

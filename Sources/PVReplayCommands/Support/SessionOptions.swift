@@ -1,4 +1,6 @@
 import ArgumentParser
+import CostProfiles
+import Kernels
 import Machine
 import Replay
 
@@ -31,8 +33,12 @@ struct SessionOptions: ParsableArguments {
             valueName: "seconds"))
     var epoch = SessionConfiguration.defaultEpoch
 
-    @Option(help: "Design of the reference host.")
-    var design = "rfc"
+    @Option(
+        help: ArgumentHelp(
+            "Design of the reference host: a name, or a name and values of axes, e.g. "
+                + "rfc,roots=one. `pvreplay designs` lists them.", valueName: "design"),
+        transform: DesignOption.parse)
+    var design = Design.rfc
 
     @Option(
         name: .customLong("append"),
@@ -52,6 +58,12 @@ struct SessionOptions: ParsableArguments {
     @Option(help: "What to record: paths, or tables too (LGDT, LIDT, LTR, CR3, MSRs ...).")
     var level: LevelName = .paths
 
+    @Option(
+        help: ArgumentHelp(
+            "Cycles of each class of operation: core2, zen3, or a JSON file of your own.",
+            valueName: "name|file"))
+    var cost = CostProfiles.defaultName
+
     @Option(help: "Seed of anything random.")
     var seed: UInt64 = 0
 
@@ -65,14 +77,10 @@ struct SessionOptions: ParsableArguments {
         if kernel == nil && !initrd.isEmpty {
             throw ValidationError("--initrd goes with --kernel; a host's module is --guest")
         }
-        guard host != nil || kernel != nil || BuiltInKernels.designs.contains(design) else {
-            throw ValidationError(
-                "there is no design '\(design)'; the built-in ones are: "
-                    + BuiltInKernels.designs.joined(separator: ", "))
-        }
     }
 
-    /// - Throws: `FileError` where an image cannot be read.
+    /// - Throws: `FileError` where an image cannot be read, `ImageBuildError` where one cannot be
+    ///   built.
     func configuration() throws -> SessionConfiguration {
         if let kernel { return try kernelConfiguration(kernel) }
         var hostImage: SessionImage
@@ -81,19 +89,18 @@ struct SessionOptions: ParsableArguments {
             hostImage = SessionImage(
                 name: Files.lastComponent(host), bytes: try Files.read(host))
         } else {
-            hostImage = SessionImage(
-                name: "host-\(design)", bytes: BuiltInKernels.host(design: design).bytes)
+            hostImage = SessionImage(try Kernels.host(design))
         }
         if let guest {
             guestImage = SessionImage(
                 name: Files.lastComponent(guest), bytes: try Files.read(guest))
         } else if host == nil && !noGuest {
-            guestImage = SessionImage(name: "guest", bytes: BuiltInKernels.guest.bytes)
+            guestImage = SessionImage(try Kernels.guest(design))
         }
         return SessionConfiguration(
             host: hostImage, guest: guestImage, commandLine: commandLine, memory: memory.bytes,
-            cpus: cpus, vendor: cpu.vendor, level: level.level,
-            design: host == nil ? design : "", seed: seed)
+            cpus: cpus, vendor: cpu.vendor, costs: try CostOption.profile(cost),
+            level: level.level, design: host == nil ? design.name : "", seed: seed)
     }
 
     private func kernelConfiguration(_ kernel: String) throws -> SessionConfiguration {
@@ -101,7 +108,8 @@ struct SessionOptions: ParsableArguments {
             name: Files.lastComponent(kernel), bytes: try Files.read(kernel))
         var configuration = SessionConfiguration(
             host: image, guest: nil, commandLine: commandLine, memory: memory.bytes, cpus: cpus,
-            vendor: cpu.vendor, level: level.level, seed: seed)
+            vendor: cpu.vendor, costs: try CostOption.profile(cost), level: level.level,
+            seed: seed)
         configuration.platform = .pc
         configuration.epoch = epoch
         for text in initrd {
@@ -115,4 +123,8 @@ struct SessionOptions: ParsableArguments {
         }
         return configuration
     }
+}
+
+extension SessionImage {
+    init(_ image: KernelImage) { self.init(name: image.name, bytes: image.bytes) }
 }

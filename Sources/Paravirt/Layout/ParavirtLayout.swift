@@ -6,8 +6,16 @@ public struct ParavirtLayout: Equatable, Sendable {
     /// Physical address of CPU 0's PDA, and the distance to the next CPU's.
     public var pdaPhysical: UInt64
     public var pdaStride: UInt64
-    /// Offset in the PDA of the VCPU pointer.
+    /// Offset in the PDA of the VCPU pointer; with `taskVCPU`, of the current task's address.
     public var pdaVCPU: UInt64
+    /// Physical address of CPU 0's VCPU pointer (or of its current task's address), and the
+    /// distance to the next CPU's.
+    public var vcpuPointerPhysical: UInt64
+    public var vcpuPointerStride: UInt64
+    /// Offset in the task of the VCPU pointer, where that is where a host keeps it.
+    public var taskVCPU: UInt64?
+    /// Whether each SYSCALL of the guest kernel's is a hypercall; else the flag says which is.
+    public var hypercallsByMode: Bool
     /// Virtual bases at which the host maps physical 0.
     public var directMap: UInt64
     public var textMap: UInt64
@@ -33,6 +41,12 @@ public struct ParavirtLayout: Equatable, Sendable {
     public var designPhysical: UInt64
     /// Offset in the descriptor of the pointer to the saved guest registers, or nil.
     public var vcpuFrame: UInt64?
+    /// Offset in the PDA of the running task's pointer, or nil.
+    public var pdaCurrent: UInt64?
+    /// Offset in the descriptor of the pointer to the guest's own CPU state, and offset in that of
+    /// the guest kernel's 256 handlers of 8 bytes, or nil.
+    public var vcpuCPU: UInt64?
+    public var cpuTraps: UInt64?
     /// Offset in the descriptor of the guest-physical address of the guest's root in use, or nil.
     public var vcpuRoot: UInt64?
     /// Physical address of the pointer to the VCPU whose guest decided the outcome, or nil.
@@ -114,12 +128,19 @@ extension ParavirtLayout {
         reasonPhysical = try field(19)
         designPhysical = try field(20)
         vcpuFrame = optional(21)
+        pdaCurrent = optional(40)
+        vcpuCPU = optional(41)
+        cpuTraps = optional(42)
         vcpuRoot = optional(22)
         endedVCPUPhysical = optional(23)
         sharedInterrupts = optional(24)
         if let offset = sharedInterrupts, offset > size - 4 {
             throw .badValue(key: 24, value: offset)
         }
+        taskVCPU = optional(30)
+        vcpuPointerPhysical = optional(31) ?? pdaPhysical &+ pdaVCPU
+        vcpuPointerStride = optional(31) == nil ? pdaStride : optional(32) ?? 0
+        hypercallsByMode = optional(33) ?? 0 != 0
     }
 
     private static func littleEndian(_ bytes: [UInt8], _ start: Int, _ count: Int) -> UInt64 {

@@ -15,17 +15,17 @@ import X86
 /// - a return is reported after its event, at most once for each.
 public final class ParavirtObserver: MachineObserver {
     /// Behind a pointer: it is read at every event, and large.
-    private let layout: UnsafeMutablePointer<ParavirtLayout>?
+    let layout: UnsafeMutablePointer<ParavirtLayout>?
     private let level: ObservationLevel
     private let sink: any PathSink
     private var open = OpenPaths()
     private var sequence: UInt64 = 0
     private var digest: UInt64 = 0
-    /// By CPU: the VCPU descriptor's virtual address that the PDA held at the last event, and the
-    /// hypercall that was the last entry, if it is still open.
-    private let cpus: UnsafeMutablePointer<PerCPU>
+    /// By CPU: the VCPU descriptor's virtual address that the CPU's pointer held at the last event,
+    /// and the hypercall that was the last entry, if it is still open.
+    let cpus: UnsafeMutablePointer<PerCPU>
     private let cpuCount: Int
-    private struct PerCPU {
+    struct PerCPU {
         var vcpu: UInt64 = 0
         var vcpuID: UInt32 = 0
         var hypercall: UInt64 = .max
@@ -89,13 +89,18 @@ public final class ParavirtObserver: MachineObserver {
 
     // MARK: The guest that runs
 
-    /// Reads the PDA's VCPU pointer; a change is an event of its own.
+    /// Reads the CPU's VCPU pointer; a change is an event of its own.
     @inline(__always)
     private func refreshVCPU(_ cpu: CPU, _ machine: Machine) {
         guard let layout else { return }
         let index = Int(cpu.pointee.index)
-        let pda = layout.pointee.pdaPhysical &+ UInt64(index) &* layout.pointee.pdaStride
-        let pointer = PhysicalView(cpu).word(pda &+ layout.pointee.pdaVCPU)
+        let view = PhysicalView(cpu)
+        var pointer = view.word(
+            layout.pointee.vcpuPointerPhysical
+                &+ UInt64(index) &* layout.pointee.vcpuPointerStride)
+        if let offset = layout.pointee.taskVCPU, pointer != 0 {
+            pointer = view.word(physical(pointer, layout) &+ offset)
+        }
         if pointer != cpus[index].vcpu { switchGuest(pointer, layout, cpu, machine) }
     }
 
@@ -126,7 +131,7 @@ public final class ParavirtObserver: MachineObserver {
     }
 
     @inline(__always)
-    private func physical(_ pointer: UInt64, _ layout: UnsafeMutablePointer<ParavirtLayout>)
+    func physical(_ pointer: UInt64, _ layout: UnsafeMutablePointer<ParavirtLayout>)
         -> UInt64
     {
         layout.pointee.physical(pointer)
@@ -134,7 +139,7 @@ public final class ParavirtObserver: MachineObserver {
 
     /// Context of code at this privilege level, now.
     @inline(__always)
-    private func context(_ cpl: UInt8, _ cpu: CPU) -> Context {
+    func context(_ cpl: UInt8, _ cpu: CPU) -> Context {
         if cpl != 3 { return .hostKernel }
         guard let layout else { return .hostUser }
         let pointer = cpus[Int(cpu.pointee.index)].vcpu
@@ -152,13 +157,23 @@ public final class ParavirtObserver: MachineObserver {
         var kind = EventKind.syscall
         let index = Int(cpu.pointee.index)
         if event.pointee.oldCPL == 3, let layout, cpus[index].vcpu != 0 {
-            let view = PhysicalView(cpu)
-            let shared = view.word(physical(cpus[index].vcpu, layout) &+ layout.pointee.vcpuShared)
-            if view.halfWord(physical(shared, layout) &+ layout.pointee.sharedFlag) != 0 {
+            if isHypercall(physical(cpus[index].vcpu, layout), layout, PhysicalView(cpu)) {
                 kind = .hypercall
             }
         }
         enter(event, cpu, machine, kind: kind)
+    }
+
+    /// Whether a SYSCALL of the guest whose descriptor lies there is a hypercall.
+    @inline(__always)
+    private func isHypercall(
+        _ vcpu: UInt64, _ layout: UnsafeMutablePointer<ParavirtLayout>, _ view: PhysicalView
+    ) -> Bool {
+        if layout.pointee.hypercallsByMode {
+            return view.halfWord(vcpu &+ layout.pointee.vcpuKernelMode) != 0
+        }
+        let shared = view.word(vcpu &+ layout.pointee.vcpuShared)
+        return view.halfWord(physical(shared, layout) &+ layout.pointee.sharedFlag) != 0
     }
 
     private func enter(

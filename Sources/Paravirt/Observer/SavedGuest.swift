@@ -63,25 +63,9 @@ extension SavedGuest {
         return bytes
     }
 
-    /// Four-level translation (Intel SDM vol. 3, 4.5) in guest-physical terms.
     private func translate(_ linear: UInt64, _ machine: Machine) -> UInt64? {
-        guard linear >> 47 == 0 || linear >> 47 == 0x1FFFF else { return nil }
-        let view = PhysicalView(machine.cpu(0))
-        let address: UInt64 = 0x000F_FFFF_FFFF_F000
-        var table = root
-        for level in stride(from: 4, through: 1, by: -1) {
-            let shift = UInt64(12 + 9 * (level - 1))
-            let slot = table &+ (linear >> shift & 0x1FF) &* 8
-            guard slot < memorySize else { return nil }
-            let entry = view.word(memory &+ slot)
-            guard entry & 1 != 0 else { return nil }
-            let offset = (UInt64(1) << shift) - 1
-            if level == 1 || (level < 4 && entry & 0x80 != 0) {
-                return entry & address & ~offset | linear & offset
-            }
-            table = entry & address
-        }
-        return nil
+        GuestTables(memory: memory, memorySize: memorySize, root: root)
+            .translate(linear, PhysicalView(machine.cpu(0)))
     }
 }
 

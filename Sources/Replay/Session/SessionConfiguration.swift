@@ -34,7 +34,7 @@ public struct SessionConfiguration: Equatable, Sendable {
     public init(
         host: SessionImage, guest: SessionImage?, commandLine: String = "",
         memory: UInt64 = 256 << 20, cpus: Int = 1, vendor: Vendor = .intel,
-        costs: CostProfile = .default, level: ObservationLevel = .paths, design: String = "",
+        costs: CostProfile, level: ObservationLevel = .paths, design: String = "",
         seed: UInt64 = 0
     ) {
         self.host = host
@@ -117,6 +117,8 @@ public enum ReplayError: Error, Equatable, Sendable {
     case trace(TraceError)
     /// The trace's metadata lack this key or hold a value that makes no sense for it.
     case metadata(key: String, value: String?)
+    /// A trace does not come out as recorded when it is run again.
+    case notReproduced
     /// An input names a vCPU that the machine does not have.
     case noSuchCPU(Int)
 }

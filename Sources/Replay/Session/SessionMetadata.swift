@@ -33,7 +33,7 @@ extension SessionConfiguration {
         pairs[Self.cycleLimitKey] = String(limits.cycles)
         pairs[Self.instructionLimitKey] = String(limits.instructions)
         pairs[Key.costProfile] = costs.name
-        pairs[Key.costFigures] = CostClass.allCases
+        pairs[Key.costFigures] = costs.namedClasses
             .map { "\($0)=\(costs[$0])" }.joined(separator: ",")
         guard platform == .pc else { return pairs }
         pairs[Self.platformKey] = Self.platformName
@@ -139,7 +139,6 @@ extension SessionConfiguration {
     private static func costs(
         name: String, _ figures: String
     ) throws(ReplayError) -> CostProfile {
-        var costs = CostProfile(name: name)
         var pairs: [(name: Substring, cycles: UInt16)] = []
         for pair in figures.split(separator: ",") {
             let halves = pair.split(separator: "=")
@@ -148,11 +147,18 @@ extension SessionConfiguration {
             }
             pairs.append((halves[0], cycles))
         }
-        for cost in CostClass.allCases {
+        // Traces from before translations were charged do not name their classes.
+        let isFirst = !pairs.contains { $0.name == "\(CostClass.tlbMiss)" }
+        var costs = CostProfile(name: name, edition: isFirst ? .first : .second)
+        for cost in costs.namedClasses {
             guard let pair = pairs.first(where: { $0.name == "\(cost)" }) else {
                 throw .metadata(key: Key.costFigures, value: figures)
             }
             costs[cost] = pair.cycles
+        }
+        if isFirst {
+            costs[.interruptTableLoad] = costs[.tableLoad]
+            costs[.localTableLoad] = costs[.tableLoad]
         }
         return costs
     }

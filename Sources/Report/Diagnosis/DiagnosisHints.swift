@@ -6,6 +6,7 @@ enum DiagnosisHints {
     static func find(_ input: DiagnosisInput) -> [String] {
         var hints: [String] = []
         repeatedFault(input, &hints)
+        unprivilegedHandler(input, &hints)
         lastException(input, &hints)
         for place in input.places {
             self.place(place, input.symbols, &hints)
@@ -23,12 +24,31 @@ enum DiagnosisHints {
         let same = faults.reversed().prefix { isSame($0, last) }
         let place = name(last.rip, last.from, input.symbols)
         if same.count >= 3 {
+            let hasReturned = input.events.contains { $0.back != nil && isSame($0.event, last) }
             hints.append(
                 "the last \(same.count) exceptions are the same \(EventText.vector(last.number)) "
-                    + "at \(place): its handler returns without mending the cause")
+                    + "at \(place): "
+                    + (hasReturned
+                        ? "its handler returns without mending the cause"
+                        : "its handler cannot run its first instruction"))
             return
         }
         nestedFault(faults, input.symbols, &hints)
+    }
+
+    /// An exception delivered from CPL 3 to CPL 3: no kernel has such gates, so the descriptor that
+    /// the gate's selector names is not the one that was meant.
+    private static func unprivilegedHandler(
+        _ input: DiagnosisInput, _ hints: inout [String]
+    ) {
+        let exceptions = input.events.map(\.event).filter {
+            $0.kind == .exception && $0.from != .hostKernel && $0.to != .hostKernel
+        }
+        guard let last = exceptions.last else { return }
+        hints.append(
+            "\(EventText.vector(last.number)) was delivered without leaving CPL 3: its gate's "
+                + "selector names code of DPL 3 in the GDT that is loaded, so the handler was to "
+                + "run with the rights of the code that it interrupted, on its stack")
     }
 
     private static func isSame(_ a: Event, _ b: Event) -> Bool {

@@ -29,12 +29,7 @@ public struct MachineDiagnosis {
         input.outcome = summary.record
         input.limit = limit
         if input.limit != nil { input.outcome.reason = "" }
-        input.symbols.add(
-            image: configuration.host.bytes, name: "host", contexts: [.hostKernel, .hostUser])
-        if let guest = configuration.guest {
-            input.symbols.add(
-                image: guest.bytes, name: "guest", contexts: [.guestKernel, .guestUser])
-        }
+        input.symbols = SymbolTable(of: configuration)
         input.places = places()
         input.events = recorder.history.lastOfEachSide.map {
             DiagnosisEvent($0.event, back: $0.back)

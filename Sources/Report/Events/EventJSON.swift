@@ -24,6 +24,8 @@ public struct EventJSON: Encodable {
     var digest: String?
     var result: String?
     var bytes: String?
+    var pathCycles: UInt64?
+    var pathInstructions: UInt64?
 
     struct Change: Encodable {
         var offset: UInt16
@@ -58,13 +60,16 @@ public struct EventJSON: Encodable {
         if event.digestKnown { digest = hex(event.digest) }
     }
 
-    public init(_ back: EventReturn) {
+    /// - Parameter event: the one whose path it ends, where that is at hand.
+    public init(_ back: EventReturn, from event: Event? = nil) {
         record = "return"
         sequence = back.event
         cpu = back.cpu
         cycle = back.cycle
         instruction = back.instruction
         result = hex(back.result)
+        pathCycles = event.map { back.cycle &- $0.cycle }
+        pathInstructions = event.map { back.instruction &- $0.instruction }
     }
 
     public init(_ input: Input) {

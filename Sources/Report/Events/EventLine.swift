@@ -49,10 +49,16 @@ public enum EventLine {
         }
     }
 
-    /// The line of a return.
+    /// The line of a return by itself.
     public static func text(_ back: EventReturn) -> String {
         pad("", 9) + "  return of event \(back.event) at cycle \(back.cycle), instruction "
             + "\(back.instruction), rax=\(hex(back.result))"
+    }
+
+    /// The line of the return that ends an event's path, with what the path cost.
+    public static func text(_ back: EventReturn, from event: Event) -> String {
+        pad("", 9) + "  return of event \(back.event) after \(back.cycle &- event.cycle) cycles, "
+            + "\(back.instruction &- event.instruction) instructions, rax=\(hex(back.result))"
     }
 
     /// The line of an input.

@@ -5,15 +5,25 @@ public enum JUnitReport {
     public static func document(
         trace: String, _ result: ReplayResult, reference: Bool
     ) -> String {
+        document(
+            trace: trace, failure: result.divergence.map { DivergenceText.headline($0) },
+            text: result.divergence.map {
+                DivergenceText.text($0, reference: reference)
+            } ?? "")
+    }
+
+    /// - Parameters:
+    ///   - failure: what went wrong, in a line; nil where nothing did.
+    ///   - text: the whole story of the failure.
+    public static func document(trace: String, failure: String?, text: String) -> String {
         let name = escaped(trace)
         var body = ""
-        if let divergence = result.divergence {
-            let text = DivergenceText.text(divergence, reference: reference)
+        if let failure {
             body =
-                "\n      <failure message=\"\(escaped(DivergenceText.headline(divergence)))\">"
+                "\n      <failure message=\"\(escaped(failure))\">"
                 + escaped(text) + "</failure>\n    "
         }
-        let failures = result.divergence == nil ? 0 : 1
+        let failures = failure == nil ? 0 : 1
         return """
             <?xml version="1.0" encoding="UTF-8"?>
             <testsuites>

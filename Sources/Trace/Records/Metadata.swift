@@ -46,7 +46,8 @@ public struct TraceMetadata: Equatable, Sendable {
         public static let memory = "memory"
         public static let cpus = "cpus"
         public static let costProfile = "costProfile"
-        /// `class=cycles` pairs separated by commas, in the order of `CostClass`.
+        /// `class=cycles` pairs separated by commas, in the order of `CostClass`. Traces from
+        /// before translations were charged have the first 48 classes only.
         public static let costFigures = "costProfile.figures"
         public static let seed = "seed"
         /// Level of observation.

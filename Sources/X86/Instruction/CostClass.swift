@@ -52,4 +52,23 @@ public enum CostClass: UInt8, Sendable, CaseIterable {
     case exceptionDelivery
     case interruptDelivery
     case softwareInterrupt
+    // Classes of the second edition, after those of the first so that numbers keep their meaning.
+    /// LIDT; `tableLoad` is LGDT.
+    case interruptTableLoad
+    /// LLDT; `taskRegisterLoad` is LTR.
+    case localTableLoad
+    /// A translation that was not cached, beside its walk.
+    case tlbMiss
+    /// One paging-structure entry that a walk reads.
+    case pageWalkLevel
+    /// A flush of the translation cache, beside the instruction that asks for it and beside the
+    /// misses that follow.
+    case tlbFlush
+
+    /// How many classes the first edition of cost profiles had: those numbered below this.
+    public static let firstEditionCount = Int(softwareInterrupt.rawValue) + 1
+
+    /// Classes that may cost nothing: they are charged on top of an instruction, which costs at
+    /// least a cycle itself.
+    public var mayBeFree: Bool { rawValue >= CostClass.tlbMiss.rawValue }
 }

@@ -6,14 +6,14 @@ let twoByteRows = """
     0F 00 /0       | sldt     =Mw           | c=tableStore
     0F 00 /1       | str      =Rv           | c=tableStore
     0F 00 /1       | str      =Mw           | c=tableStore
-    0F 00 /2       | lldt     Ew            | c=tableLoad
+    0F 00 /2       | lldt     Ew            | c=localTableLoad
     0F 00 /3       | ltr      Ew            | c=taskRegisterLoad
     0F 00 /4       | verr     Ew            | c=segmentLoad
     0F 00 /5       | verw     Ew            | c=segmentLoad
     0F 01 /0       | sgdt     =Ms           | f64 c=tableStore
     0F 01 /1       | sidt     =Ms           | f64 c=tableStore
     0F 01 /2       | lgdt     Ms            | f64 c=tableLoad
-    0F 01 /3       | lidt     Ms            | f64 c=tableLoad
+    0F 01 /3       | lidt     Ms            | f64 c=interruptTableLoad
     0F 01 /4       | smsw     =Rv           | c=readControl
     0F 01 /4       | smsw     =Mw           | c=readControl
     0F 01 /6       | lmsw     Ew            | c=writeControl

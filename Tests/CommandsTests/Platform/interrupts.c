@@ -1,5 +1,5 @@
-// The timer through the 8259 and through the I/O APIC, the clock through the second 8259, the serial
-// port's transmitter, the local APIC's own timer.
+// The timer through the 8259 and through the I/O APIC, the clock through the second 8259, the
+// serial port's transmitter, the local APIC's own timer.
 #include "guest.h"
 
 static volatile u32 ticks, in_service, clock_ticks, clock_flags, serial_interrupts;

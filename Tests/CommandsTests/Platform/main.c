@@ -25,7 +25,9 @@ void print(const char *format, ...) {
         switch (*++format) {
         case 'd': print_number(__builtin_va_arg(list, u32), 10, 0); break;
         case 'x': print_number(__builtin_va_arg(list, u32), 16, 0); break;
-        case 's': for (const char *s = __builtin_va_arg(list, const char *); *s; s++) put(*s); break;
+        case 's':
+            for (const char *s = __builtin_va_arg(list, const char *); *s; s++) put(*s);
+            break;
         }
     }
     __builtin_va_end(list);
@@ -60,7 +62,10 @@ static void dump_multiboot(u32 magic, const u32 *info) {
             ((u32)byte & 4095) == 0, skip_word((const char *)modules[4 * n + 2]));
     }
     for (u32 at = info[12], end = at + info[11]; at < end; at += load32(at) + 4)
-        if (load32(at + 8) == 0) print("memory %x, %x bytes, type %d\n", load32(at + 4), load32(at + 12), load32(at + 20));
+        // QEMU's map has a hole at 1 TiB too.
+        if (load32(at + 8) == 0)
+            print("memory %x, %x bytes, type %d\n", load32(at + 4), load32(at + 12),
+                load32(at + 20));
 }
 
 static int starts(const char *text, const char *word) {
@@ -69,7 +74,8 @@ static int starts(const char *text, const char *word) {
 }
 
 void main(u32 magic, const u32 *info) {
-    struct { u16 limit; u32 base; } __attribute__((packed)) pointer = {sizeof gates - 1, (u32)gates};
+    struct { u16 limit; u32 base; } __attribute__((packed)) pointer = {
+        sizeof gates - 1, (u32)gates};
     for (int n = 0; n < 256; n++) set_gate(n, unexpected);
     asm volatile("lidt %0" ::"m"(pointer));
     dump_multiboot(magic, info);

@@ -85,6 +85,30 @@ static void arguments_refused(void)
     say_number("refused ", refused);
 }
 
+/* A GS base in the upper half, as a kernel's is, and an event that decides on SWAPGS by GS_BASE. */
+static void negative_gs(void)
+{
+    u64 word;
+    *(u64 *)AT(0x900000) = 0x900d;
+    hypercall(HYPERCALL_UPDATE_GS, AT(0x900000), 0, 0);
+    hypercall(HYPERCALL_YIELD, 0, 0, 0);
+    __asm__ volatile("movq %%gs:0, %0" : "=r"(word));
+    say_number("gs ", word);
+    __asm__ volatile("int3");
+}
+
+/* A clean end, and registers that a host which lost its own would take for a return address. */
+static void registers(void)
+{
+    shut_down_with_registers(0x4141414000);
+}
+
+static void nested_task(void)
+{
+    return_with_nested_task();
+    say("returned\n");
+}
+
 static void fault_loop(void)
 {
     /* The handler returns to the fault, as attack_trap does not. */
@@ -109,11 +133,13 @@ int attack(const char *name)
     }
     static void (*const functions[])(void) = {
         user_sets_flag, user_reads_kernel, user_int80, root_in_hole, reserved_bits,
-        arguments_refused, fault_loop, return_with_nested_task, call_at_the_edge,
+        arguments_refused, fault_loop, nested_task, call_at_the_edge, negative_gs,
+        registers,
     };
     static const char *const names[] = {
         "user-sets-flag", "user-reads-kernel", "user-int80", "root-in-hole", "reserved-bits",
-        "arguments", "fault-loop", "nested-task", "edge",
+        "arguments", "fault-loop", "nested-task", "edge", "negative-gs",
+        "registers",
     };
     for (u64 i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (starts(name, names[i])) {

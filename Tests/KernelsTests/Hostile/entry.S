@@ -46,8 +46,20 @@ return_only:
     jmp iret_now
 
     .globl return_with_nested_task
-return_with_nested_task:
+return_with_nested_task:                /* back to its caller, by an IRET with NT set */
+    mov %rsp, %rcx
     sub $FRAME_SIZE, %rsp
+    mov %rcx, FRAME_RSP(%rsp)
+    lea 1f(%rip), %rcx
+    mov %rcx, FRAME_RIP(%rsp)
+    movq $GUEST_VIRTUAL_KERNEL_CS, FRAME_CS(%rsp)
+    movq $2, FRAME_RFLAGS(%rsp)
+    mov %rbx, FRAME_RBX(%rsp)
+    mov %rbp, FRAME_RBP(%rsp)
+    mov %r12, FRAME_R12(%rsp)
+    mov %r13, FRAME_R13(%rsp)
+    mov %r14, FRAME_R14(%rsp)
+    mov %r15, FRAME_R15(%rsp)
     movabs $GUEST_SHARED_PAGE, %r11
     pushq $0x4202                       /* NT */
     popfq
@@ -55,6 +67,7 @@ return_with_nested_task:
     movl $1, SHARED_HYPERCALL_FLAG(%r11)
     syscall
     ud2
+1:  ret
 
     .globl call_at_the_edge
 call_at_the_edge:                       /* the last two bytes of the lower half hold SYSCALL */
@@ -63,6 +76,20 @@ call_at_the_edge:                       /* the last two bytes of the lower half 
     mov $HYPERCALL_TIMER_READ, %eax
     movabs $0x7ffffffffffe, %rcx
     jmp *%rcx
+
+    .globl shut_down_with_registers
+shut_down_with_registers:               /* RDI in all registers that the host need not look at */
+    mov %rdi, %rbx
+    mov %rdi, %rbp
+    mov %rdi, %r12
+    mov %rdi, %r13
+    mov %rdi, %r14
+    mov %rdi, %r15
+    movabs $GUEST_SHARED_PAGE, %r11
+    mov $HYPERCALL_SHUTDOWN, %eax
+    movl $1, SHARED_HYPERCALL_FLAG(%r11)
+    syscall
+    ud2
 
     .globl fault_on_stack
 fault_on_stack:

@@ -17,6 +17,7 @@ extern const u32 forbidden_count;
 void return_with_nested_task(void);
 void call_at_the_edge(void);
 void fault_on_stack(u64 rsp);
+void shut_down_with_registers(u64 value);
 void go_to_user(u64 rip);
 
 /* attacks.c: a single attack by name; 0 if there is none of that name. */

@@ -34,4 +34,16 @@
                                         VCPU whose guest decided how the run ended, or 0 */
 #define NOTE_SHARED_IRQ_ENABLED 24   /* offset in the shared page: u32, 0 while virtual interrupts
                                         are off */
+/* Optional, for hosts that keep the pointer elsewhere or mark hypercalls otherwise. */
+#define NOTE_TASK_VCPU          30   /* NOTE_PDA_VCPU is the offset of the current task's address
+                                        (kernel virtual), and this one the pointer's in the task */
+#define NOTE_VCPU_PHYS          31   /* physical address of CPU 0's pointer, which is in no PDA */
+#define NOTE_VCPU_STRIDE        32   /* bytes from that one to the next CPU's; default 0 */
+#define NOTE_HYPERCALL_MODE     33   /* 1: a SYSCALL of the guest kernel's is a hypercall, whatever
+                                        the flag says */
+#define NOTE_PDA_CURRENT        40   /* offset in the PDA of the running task's pointer */
+#define NOTE_VCPU_CPU           41   /* offset: kernel virtual address of the guest's own
+                                        CPU state */
+#define NOTE_CPU_TRAPS          42   /* offset in that: u64[256], the guest kernel's handlers by
+                                        vector, 0 where there is none */
 #endif

@@ -5,15 +5,24 @@
 #ifndef PARAVIRT_ABI_H
 #define PARAVIRT_ABI_H
 
-/* Guest address space. The guest moved (RFC "we're thinking of moving the guest's PAGE_OFFSET"):
- * its direct map of guest-physical memory lies in PML4 slot 256, below the host's slots 258
- * (direct map, 0xffff810000000000) and 511 (text, 0xffffffff80000000). Every guest root holds the
- * host's slots, supervisor-only. Guest user space is the lower half. */
+/* Guest address space: all of the ABI that a guest is built for. Either the guest moved (RFC "we're
+ * thinking of moving the guest's PAGE_OFFSET"): its direct map of guest-physical memory lies in
+ * PML4 slot 256, below the host's in slot 258, where 2.6 has it. Or the host did ("instead of the
+ * Host"): the guest's is in slot 258, and the host's above it in slot 272. The host's text is in
+ * slot 511 either way. Every guest root holds the host's slots, supervisor-only. Guest user space
+ * is the lower half. */
+#if MOVES_HOST
+#define GUEST_PAGE_OFFSET    0xffff810000000000
+#define GUEST_SHARED_PAGE    0xffff87f000000000    /* + 4096 x VCPU id; kernel only */
+#define GUEST_HOLE_START     0xffff880000000000    /* nothing of the guest's from here ... */
+#else
 #define GUEST_PAGE_OFFSET    0xffff800000000000
-#define GUEST_KERNEL_PHYS    0x100000              /* the guest image's first load address */
-#define GUEST_SHARED_PAGE    0xffff80f000000000    /* + 4096 x VCPU id; kernel root only */
-#define GUEST_HOLE_START     0xffff810000000000  /* nothing of the guest's may lie from here ... */
+#define GUEST_SHARED_PAGE    0xffff80f000000000
+#define GUEST_HOLE_START     0xffff810000000000
+#endif
 #define GUEST_HOLE_END       0xffffffffffffffff    /* ... to here */
+#define GUEST_UPPER_START    0xffff800000000000
+#define GUEST_KERNEL_PHYS    0x100000              /* the guest image's first load address */
 #define GUEST_BOOT_INFO_PHYS 0x1000                /* struct boot_info at start */
 
 /* Virtual CS values in frames (domain: the guest's `CS & 3` test must work). */
@@ -48,6 +57,7 @@
 #define HYPERCALL_SET_PTE       16  /* (u64 root, u64 va): the guest changed the mapping of va */
 #define HYPERCALL_RELEASE_PGD   17  /* (u64 root): the guest frees this root */
 #define HYPERCALL_IRET          27  /* (): return through the struct guest_frame at RSP */
+#define HYPERCALL_UPDATE_GS     36  /* (u64 base): where the host can bear it */
 #define HYPERCALL_YIELD         30  /* (): give the processor to the host's other tasks */
 #define HYPERCALL_PRINT         60  /* (char *bytes, u64 count) -> count written */
 #define HYPERCALL_CONSOLE_READ  61  /* (char *bytes, u64 capacity) -> count read, may be 0 */

@@ -4,7 +4,7 @@
 #include "memory.h"
 #include "print.h"
 
-#define KERNEL_SLOT 256                              /* PML4 slot of GUEST_PAGE_OFFSET */
+#define KERNEL_SLOT (GUEST_PAGE_OFFSET >> 39 & 511)
 #define STACK_AREA (GUEST_PAGE_OFFSET + 0x4000000000) /* 256 GiB into that slot */
 #define STACK_STRIDE 0x4000ul                        /* guard page, then KERNEL_STACK_PAGES */
 

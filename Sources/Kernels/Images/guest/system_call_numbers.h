@@ -21,7 +21,8 @@
 #define SYSTEM_OPTION 504       /* (enum option) -> its value from the kernel's command line */
 
 #ifndef __ASSEMBLER__
-enum option { OPTION_WORK, OPTION_SHELL, OPTION_INIT_DIES };
+enum option { OPTION_WORK, OPTION_SHELL, OPTION_INIT_DIES, OPTION_PROBE };
+enum probe { PROBE_NONE, PROBE_READ_KERNEL, PROBE_HYPERCALL };
 
 struct process_info {
     u64 id;                     /* 0: the entry is free */

@@ -104,6 +104,10 @@ static s64 system_option(u64 option) {
         return command_line_has("shell") || command_line_is("init", "shell");
     case OPTION_INIT_DIES:
         return command_line_is("fail", "init-dies");
+    case OPTION_PROBE:
+        return command_line_is("probe", "read-kernel") ? PROBE_READ_KERNEL
+               : command_line_is("probe", "hypercall") ? PROBE_HYPERCALL
+                                                       : PROBE_NONE;
     default:
         return -1;
     }

@@ -41,7 +41,7 @@ pvh_start:
     movl $PHYS(early_root), %edi
     movl $(PHYS(early_pointers) + 3), %eax
     movl %eax, (%edi)                   /* identity */
-    movl %eax, 258*8(%edi)              /* direct map */
+    movl %eax, DIRECT_SLOT*8(%edi)              /* direct map */
     addl $4096, %eax
     movl %eax, 511*8(%edi)              /* text map */
     movl %edi, %cr3

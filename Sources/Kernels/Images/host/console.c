@@ -21,8 +21,8 @@ void console_start(void)
     outb(PORT + 0, 1);    /* 115200 */
     outb(PORT + 1, 0);
     outb(PORT + 3, 0x03); /* 8 bits, no parity, 1 stop bit */
-    console_poll();       /* turning the FIFOs on empties them */
-    outb(PORT + 2, 0x01);
+    /* The FIFOs stay off: turning them on empties them, and what is typed may be on its way. A byte
+     * a poll is enough. */
     outb(PORT + 4, 0x03); /* DTR, RTS */
 }
 

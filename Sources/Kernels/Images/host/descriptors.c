@@ -14,10 +14,7 @@ static u8 debug_stack[2 * IST_STACK_SIZE] __attribute__((aligned(16))); /* #DB o
 static u8 machine_check_stack[IST_STACK_SIZE] __attribute__((aligned(16)));
 static u8 irq_stack[IRQ_STACK_SIZE] __attribute__((aligned(16)));
 
-/* Linux 2.6.20's table. The guest kernel's descriptors (axis selectors = distinct) lie behind it,
- * so that no selector the host's own code or a saved frame of it names ever changes meaning. They
- * are a trio in SYSRET's order, 32-bit code, data, 64-bit code, because a SYSRET made by CSTAR's
- * stub on behalf of 32-bit code would load the first. DPL 3: the guest kernel runs at CPL 3. */
+/* Linux 2.6.20's table, and what the axis selectors puts behind it. */
 static u64 gdt[GDT_ENTRIES] __attribute__((aligned(64))) = {
     [KERNEL_CS / 8] = 0x00af9a000000ffff,
     [KERNEL_DS / 8] = 0x00cf92000000ffff,
@@ -27,10 +24,19 @@ static u64 gdt[GDT_ENTRIES] __attribute__((aligned(64))) = {
     [7] = 0x00cf9a000000ffff, /* KERNEL32_CS */
     [15] = 0x0000f40000000000, /* limit = node and CPU number for LSL */
 #if SELECTORS_DISTINCT
+    /* The guest kernel's own, behind all that 2.6 has, so that no selector the host's own code or a
+     * saved frame of it names ever changes meaning. A trio in SYSRET's order, 32-bit code, data,
+     * 64-bit code, because a SYSRET made by CSTAR's stub on behalf of 32-bit code would load the
+     * first. DPL 3: the guest kernel runs at CPL 3. */
     [GUEST_KERNEL_CS32 / 8] = 0x00cffa000000ffff,
     [GUEST_KERNEL_DS / 8] = 0x00cff2000000ffff,
     [GUEST_KERNEL_CS / 8] = 0x00affa000000ffff,
+#elif SELECTORS_SWAP_GDT_IDT
+    /* What the gates name while the guest's tables are loaded, in both GDTs: a frame that names it
+     * can be returned to under either. */
+    [HOST_ENTRY_CS / 8] = 0x00af9a000000ffff,
 #endif
+    /* swap-gdt: this table has nothing of the guest's. virtual: nobody's has. */
 };
 
 struct gate {
@@ -44,20 +50,13 @@ struct gate {
 };
 static struct gate idt[256] __attribute__((aligned(4096)));
 
-struct __attribute__((packed)) table_pointer {
-    u16 limit;
-    u64 base;
-};
-
 extern const u64 exception_stubs[32];
 extern const u8 interrupt_stubs[224][16];
 void int80(void);
-void system_call(void);
 void ignore_system_call(void);
 
 /* Every gate is an interrupt gate on KERNEL_CS, as the era's all are: the descriptor at 0x10 must
- * therefore stay 64-bit code of DPL 0 as long as this table is loaded, which is why a guest gets
- * selectors of its own and not the host's. */
+ * therefore stay 64-bit code of DPL 0 as long as this table is loaded. */
 static void set_gate(u32 vector, u64 handler, u8 ist, u8 privilege)
 {
     idt[vector] = (struct gate){
@@ -91,6 +90,40 @@ static u64 stack_top(u8 *stack, u64 size)
     return (u64)stack + size;
 }
 
+#if SELECTORS_SWAP
+struct table_pointer host_gdt_pointer, guest_gdt_pointer;
+static u64 guest_gdt[GDT_ENTRIES] __attribute__((aligned(64)));
+#if SELECTORS_SWAP_GDT_IDT
+struct table_pointer host_idt_pointer, guest_idt_pointer;
+static struct gate guest_idt[256] __attribute__((aligned(4096)));
+#endif
+
+/* "Or should it keep the same and we switch the host kernel's CS / DS on switching to and from a
+ * guest?" The guest's GDT is the host's but for 0x10 and 0x18, which are DPL 3 because the guest
+ * kernel runs at CPL 3. The TSS's descriptor is in both; TR is never loaded again. */
+static void fill_guest_tables(void)
+{
+    memcpy(guest_gdt, gdt, sizeof gdt);
+    guest_gdt[KERNEL_CS / 8] = 0x00affa000000ffff;
+    guest_gdt[KERNEL_DS / 8] = 0x00cff2000000ffff;
+    host_gdt_pointer = (struct table_pointer){sizeof gdt - 1, (u64)gdt};
+    guest_gdt_pointer = (struct table_pointer){sizeof guest_gdt - 1, (u64)guest_gdt};
+#if SELECTORS_SWAP_GDT_IDT
+    /* "If we do change the host GDT we will also have to change the IDT to reflect those changes":
+     * its gates name a descriptor that is the host kernel's code in both GDTs. */
+    memcpy(guest_idt, idt, sizeof idt);
+    for (u32 vector = 0; vector < 256; vector++)
+        guest_idt[vector].selector = HOST_ENTRY_CS;
+    host_idt_pointer = (struct table_pointer){sizeof idt - 1, (u64)idt};
+    guest_idt_pointer = (struct table_pointer){sizeof guest_idt - 1, (u64)guest_idt};
+#else
+    /* The IDT's gates go on naming 0x10. While the guest runs that is code of DPL 3: an event of
+     * CPL 3 is no change of privilege, so it is delivered at CPL 3, on the guest's stack, to a
+     * handler on a page that CPL 3 may not fetch from. */
+#endif
+}
+#endif
+
 static void fill_tss(void)
 {
     tss.ist[IST_STACK_FAULT - 1] = stack_top(stack_fault_stack, sizeof stack_fault_stack);
@@ -117,6 +150,9 @@ void descriptors_start(void)
 
     fill_tss();
     fill_idt();
+#if SELECTORS_SWAP
+    fill_guest_tables();
+#endif
     struct table_pointer gdt_pointer = {sizeof gdt - 1, (u64)gdt};
     struct table_pointer idt_pointer = {sizeof idt - 1, (u64)idt};
     __asm__ volatile("lgdt %0" : : "m"(gdt_pointer));

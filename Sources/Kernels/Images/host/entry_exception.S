@@ -2,6 +2,7 @@
  * vectors that have an IST stack. */
 #include "entry_macros.h"
 #include "design.h"
+#include "vcpu_pointer.h"
 
     .text
 
@@ -73,11 +74,9 @@ error_swapped:
      * code while a guest is current (a copy from guest memory, say) must not be reflected into the
      * guest (H8). It stands after SAVE_ALL because every register is then free, and before any
      * handler, because the handlers take their frame for a host user's. */
-#if ENTRY_HOOK_TEST && VCPU_POINTER_PDA
-    movq %gs:PDA_VCPU, %rax
+    LOAD_VCPU %rax
     testq %rax, %rax
     jnz error_guest
-#endif
 error_trap:
     movq %rsp, %rdi
     call do_trap
@@ -108,18 +107,31 @@ error_swap_kernel:
 END error_entry
 
 /* The way in for NMI, #DB, #BP, #DF, #SS and #MC, which can interrupt CPL 0 between the entry and
- * its SWAPGS: CS & 3 says nothing about GS there, so the sign of GS_BASE decides. That is sound
- * only while no CPL 3 context has a base in the upper half (H1): CR4.FSGSBASE is off, descriptors
- * hold 32-bit bases, no hypercall sets one, and the host's own call refuses it. A guest ABI that
- * let a guest kernel choose its GS base would open H1 here and nowhere else. */
+ * its SWAPGS: CS & 3 says nothing about GS there, so GS_BASE itself has to. */
 FUNCTION paranoid_entry
     cld
     SAVE_ALL
     movl $1, %ebx
     movl $MSR_GS_BASE, %ecx
     rdmsr
+#if GUARDS_OPEN || GUARDS_ERA
+    /* Its sign, as in 2.6. That is sound only while no CPL 3 context has a base in the upper half
+     * (H1). GUARDS_ERA: CR4.FSGSBASE is off, descriptors hold 32-bit bases, no hypercall sets one,
+     * and the host's own call refuses it. GUARDS_OPEN: a guest kernel's base is taken for the
+     * PDA's address, no SWAPGS is made, and `current` and the VCPU pointer are read from the
+     * guest's memory. */
     testl %edx, %edx
     js paranoid_have_gs
+#elif GUARDS_FULL
+    /* Its value: it is this CPU's PDA, or it is CPL 3's, whatever its sign (H1). A guest that gives
+     * its own base the PDA's address changes nothing: no SWAPGS is made, GS leads to the PDA, and
+     * KERNEL_GS_BASE holds the same address. (With more CPUs than one the address to compare with
+     * would lie above this IST stack, where it can be read without GS.) */
+    shlq $32, %rdx
+    orq %rdx, %rax
+    cmpq $pda_table, %rax
+    je paranoid_have_gs
+#endif
     swapgs
     xorl %ebx, %ebx
 paranoid_have_gs:
@@ -166,7 +178,11 @@ paranoid_exit:
     swapgs
 1:  RESTORE_ALL
     addq $16, %rsp
-    iretq                               /* back to a frame that the processor itself pushed */
+    /* Back to a frame that the processor itself pushed, which it accepts, unless 0x10 has come to
+     * mean something else: with selectors = swap-gdt-idt an NMI that fell between the guest and the
+     * change of tables returns to 0x10 under the guest's GDT, and this faults. No order of the
+     * entry's instructions avoids it, since SYSCALL itself loads 0x10. */
+    iretq
 END paranoid_entry
 
     .section .rodata.exception_stubs, "a", @progbits

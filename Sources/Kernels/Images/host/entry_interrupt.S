@@ -19,8 +19,12 @@ interrupt_stubs:
     .size interrupt_stubs, . - interrupt_stubs
 
 /* An interrupt from CPL 3 arrives on TSS.rsp0, which while a guest runs is its VCPU's entry stack.
- * Only CS & 3 is looked at: a guest kernel on its own selectors counts as user, and swaps (Q2 of
- * the RFC: nothing compares CS with KERNEL_CS). */
+ * Only CS & 3 is looked at: a guest kernel, whatever its selectors, counts as user, and swaps (Q2
+ * of the RFC: nothing compares CS with KERNEL_CS). What matters is what 0x10 means when the gate
+ * and the frames name it. With selectors = swap-gdt an interrupt that finds a guest never gets to
+ * CPL 0, nor here: the gate's descriptor is DPL 3. With swap-gdt-idt this runs under the guest's
+ * tables on HOST_ENTRY_CS with a null SS, and a task that it switches to goes on with these; that
+ * descriptor is in both GDTs. */
 FUNCTION common_interrupt
     cld
     SAVE_ALL

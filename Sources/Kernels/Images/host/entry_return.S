@@ -30,5 +30,8 @@ END return_to_user
 FUNCTION return_to_kernel
     RESTORE_ALL
     addq $16, %rsp
-    iretq                               /* reloads 0x10 and 0x18 from the live GDT */
+    /* Reloads CS and SS from the live GDT, where an entry by SYSCALL had constants: 0x10 and 0x18
+     * have to be the host's by here. With selectors = swap-... they are: code that runs on them
+     * with IF = 1 has the host's tables. */
+    iretq
 END return_to_kernel

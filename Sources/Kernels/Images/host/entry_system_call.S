@@ -1,6 +1,7 @@
 /* SYSCALL from any CPL 3 context: host users, guest users, and the guest kernel's hypercalls. */
 #include "entry_macros.h"
 #include "design.h"
+#include "vcpu_pointer.h"
 
     .text
 
@@ -14,15 +15,19 @@ FUNCTION system_call
     /* Second, because RSP is the one register that can now be spared: RCX and R11 are spoken for,
      * and all others are the caller's. */
     movq %rsp, %gs:PDA_OLDRSP
-    /* The RFC's test, in the one place where it costs two instructions and needs no stack: RSP
-     * itself holds the pointer. It stands before the kernel stack is loaded because a guest must
+    /* The RFC's test, in the one place where it needs no stack and no register: RSP itself holds
+     * the pointer. It stands before the kernel stack is loaded because a guest must
      * not be put on the launcher task's stack, where the launcher still sits in LGUEST_RUN (H14).
-     * The pointer is this CPU's PDA field and SYSCALL comes from CPL 3 only, so non-NULL means
+     * The pointer is this CPU's and SYSCALL comes from CPL 3 only, so non-NULL means
      * that the caller is the guest (H8 cannot arise here). */
-#if ENTRY_HOOK_TEST && VCPU_POINTER_PDA
-    movq %gs:PDA_VCPU, %rsp
+#if ENTRY_HOOK_TEST
+    LOAD_VCPU %rsp
     testq %rsp, %rsp
     jnz system_call_guest
+#elif ENTRY_HOOK_LSTAR
+    /* No test: LSTAR names this address only while no guest is current, so the caller is a host
+     * user. Whoever else rewrites LSTAR, or forgets to on a switch, makes a guest's SYSCALL a host
+     * system call of its launcher's (H5 by another name). */
 #endif
     movq %gs:PDA_KERNELSTACK, %rsp
     sti                                 /* the stack is ours: interrupts may come */
@@ -78,10 +83,12 @@ system_call_reschedule:
     sti
     call schedule
     jmp system_call_exit
+#if ENTRY_HOOK_TEST
     /* RSP = VCPU descriptor, IF = 0, GS = PDA; RCX, R11 as SYSCALL left them, the rest the guest's.
      * The function is the descriptor's, so that the lguest code can be a module's. */
 system_call_guest:
     jmpq *VCPU_SYSTEM_CALL(%rsp)
+#endif
 END system_call
 
 /* SYSCALL from 32-bit code (AMD; Intel raises #UD): the host has no 32-bit system calls and neither

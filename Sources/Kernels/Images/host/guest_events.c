@@ -76,6 +76,12 @@ void lguest_handle_system_call(struct guest_frame *frame)
      * from an interrupted hypercall is deliver_interrupt's. */
     if (vcpu->shared->hypercall_flag) {
         vcpu->shared->hypercall_flag = 0;
+#elif HYPERCALL_MARK_MODE
+    /* Who made it decides, and that is the host's own note of whom it last returned to: no memory
+     * of the guest's is asked, a guest user cannot forge it whatever its root shows, and it cannot
+     * be left over (H3). The guest kernel has no system calls of its own, so none is lost. */
+    if (vcpu->kernel_mode) {
+#endif
         /* What SYSCALL left: back by SYSRET, to the next instruction. A hypercall that returns
          * elsewhere replaces the frame. NT and TF do not survive it (H10). */
         frame->rflags = (frame->r11 & RFLAGS_GUEST) | RFLAGS_FIXED | RFLAGS_IF;
@@ -83,7 +89,6 @@ void lguest_handle_system_call(struct guest_frame *frame)
         guest_hypercall(vcpu, frame);
         return;
     }
-#endif
     if (!vcpu->cpu->system_call)
         guest_kill(vcpu, "a system call at rip %x before SET_SYSCALL", frame->rip);
     vcpu->cpu->fault_count = 0;
@@ -155,15 +160,21 @@ void lguest_handle_exception(struct guest_frame *frame)
     guest_reflect(vcpu, frame, vector, error, handler);
 }
 
-/* A virtual interrupt, if one is pending that has a handler, and the guest's virtual IF is on. None
- * is delivered while the hypercall flag is set: between the store of the flag and the SYSCALL the
- * guest's handler could run a process, whose system call would be taken for the hypercall. The
- * SYSCALL that is about to come ends the wait. */
+/* A virtual interrupt, if one is pending that has a handler, and the guest's virtual IF is on. With
+ * hypercall-mark = flag none is delivered while the flag is set: between the store of the flag and
+ * the SYSCALL the guest's handler could run a process, whose system call would be taken for the
+ * hypercall. The SYSCALL that is about to come ends the wait. */
 static void deliver_interrupt(struct vcpu *vcpu, struct guest_frame *frame)
 {
     struct shared_page *shared = vcpu->shared;
-    if (!(shared->irq_enabled & RFLAGS_IF) || shared->hypercall_flag)
+    if (!(shared->irq_enabled & RFLAGS_IF))
         return;
+#if HYPERCALL_MARK_FLAG
+    if (shared->hypercall_flag)
+        return;
+#elif HYPERCALL_MARK_MODE
+    /* Nothing waits for the SYSCALL: its meaning is its maker's mode. */
+#endif
     for (u64 line = 0; line < 32; line++) {
         u64 handler = vcpu->cpu->traps[VIRTUAL_IRQ_BASE + line];
         if ((shared->irq_pending >> line & 1) && handler) {
@@ -192,4 +203,8 @@ void lguest_return_work(struct guest_frame *frame)
     if ((s64)(frame->rip << 16) >> 16 != (s64)frame->rip)
         guest_kill(vcpu, "it returns to %x, which is not canonical", frame->rip);
     guest_load_root(vcpu);
+#if SELECTORS_SWAP
+    /* Last: what follows is the IRET to the guest (return_by_iret), and none to the host. */
+    load_guest_tables();
+#endif
 }

@@ -6,12 +6,12 @@
 #include "vcpu.h"
 
 #define LOWER_HALF_END 0x0000800000000000UL
-/* Slot 257 holds the host's view of the shared page, and is not in the guest's tables. */
-#define UPPER_END (GUEST_PAGE_OFFSET + (1UL << 39))
+/* The shared page's slot is filled by the host, and is not in the guest's tables. */
+#define UPPER_END (GUEST_SHARED_PAGE & -1UL << 39)
 
 int guest_address_ok(u64 address)
 {
-    return address < LOWER_HALF_END || (address >= GUEST_PAGE_OFFSET && address < UPPER_END);
+    return address < LOWER_HALF_END || (address >= GUEST_UPPER_START && address < UPPER_END);
 }
 
 /* Levels 4...1: what an entry may not have. */

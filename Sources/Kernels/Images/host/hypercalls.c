@@ -42,8 +42,28 @@ static s64 hypercall_new_page_table(struct vcpu *vcpu, u64 root)
      * guest loads the new one. */
     vcpu->cpu->root = shadow_root(vcpu, root);
     vcpu->guest_root = root;
+#if SELECTORS_SWAP_GDT
+    shadow_prefill(vcpu);
+#endif
     return 0;
 }
+
+#if GUEST_GS_BASE
+/* The base that GS has in the guest, kernel and users alike, from the SWAPGS of the return on.
+ * Whether paranoid_entry can bear it is the axis guards (H1). */
+static s64 hypercall_update_gs(struct vcpu *vcpu, u64 base)
+{
+    if ((s64)(base << 16) >> 16 != (s64)base)
+        return REFUSED;
+    u64 flags = interrupts_save();
+    vcpu->cpu->gs_base = base;
+    load_task_bases(0, base);
+    interrupts_restore(flags);
+    return 0;
+}
+#else
+/* A guest's GS base stays 0: see paranoid_entry (H1). */
+#endif
 
 static s64 hypercall_load_idt_entry(struct vcpu *vcpu, u64 vector, u64 handler)
 {
@@ -195,6 +215,10 @@ static s64 control(struct vcpu *vcpu, const struct guest_frame *frame)
         return hypercall_set_pte(vcpu, vcpu->cpu->root->guest_root, a);
     case HYPERCALL_RELEASE_PGD:
         return shadow_release(vcpu, a) ? 0 : REFUSED;
+#if GUEST_GS_BASE
+    case HYPERCALL_UPDATE_GS:
+        return hypercall_update_gs(vcpu, a);
+#endif
     case HYPERCALL_YIELD:
         schedule();
         return 0;

@@ -4,26 +4,52 @@
 #ifndef LAYOUT_H
 #define LAYOUT_H
 
+#include "design.h"
 #include "paravirt_abi.h"
 
 /* Where the host maps physical memory. */
 #define TEXT_MAP        0xffffffff80000000
-#define DIRECT_MAP      0xffff810000000000
+#if MOVES_GUEST
+#define DIRECT_MAP      0xffff810000000000 /* 2.6's PAGE_OFFSET */
+#elif MOVES_HOST
+/* The RFC's "instead": the guest has 2.6's place and the host's direct map goes up, to where Linux
+ * put it for Xen's sake a year later. That alone suffices here because this guest kernel runs in
+ * its direct map: one that is linked at -2 GiB, as 2.6 is, would meet the host's text in slot 511,
+ * and its modules and vsyscall page likewise. */
+#define DIRECT_MAP      0xffff880000000000
+#endif
+#define DIRECT_SLOT     (DIRECT_MAP >> 39 & 511)
 #define LOCAL_APIC_MAP  0xffffffffff400000 /* 2 MiB page over physical 0xfee00000 */
 #define PAGE_SIZE       4096
 #define LARGE_PAGE_SIZE 0x200000
 
-/* GDT slots, as Linux 2.6.20 numbers them. 16...18 are beyond its table: the guest kernel's. */
+/* GDT slots, as Linux 2.6.20 numbers them. 16...18 are beyond its table. */
 #define KERNEL_CS       0x10
 #define KERNEL_DS       0x18
 #define USER32_CS       0x23
 #define USER_DS         0x2b
 #define USER_CS         0x33
 #define TSS_SELECTOR    0x40
+
+/* The guest kernel's real selectors. */
+#if SELECTORS_DISTINCT
 #define GUEST_KERNEL_CS32 0x83 /* only so that STAR's SYSRET base names a sound descriptor */
 #define GUEST_KERNEL_DS 0x8b
 #define GUEST_KERNEL_CS 0x93
 #define GDT_ENTRIES     19
+#elif SELECTORS_SWAP
+/* The host kernel's own, at CPL 3. SYSRET cannot load this pair: it takes SS from the slot before
+ * CS, and 0x18 lies behind 0x10. The guest kernel is returned to by IRET. */
+#define GUEST_KERNEL_DS (KERNEL_DS | 3)
+#define GUEST_KERNEL_CS (KERNEL_CS | 3)
+/* swap-gdt-idt: what the gates name while the guest runs; the same descriptor in both GDTs. */
+#define HOST_ENTRY_CS   0x80
+#define GDT_ENTRIES     17
+#elif SELECTORS_VIRTUAL
+#define GUEST_KERNEL_DS USER_DS
+#define GUEST_KERNEL_CS USER_CS
+#define GDT_ENTRIES     16
+#endif
 
 /* Model-specific registers. */
 #define MSR_EFER           0xc0000080
@@ -41,8 +67,15 @@
 #define STAR_HOST  ((0x23UL << 48) | (0x10UL << 32))
 #define STAR_GUEST ((0x83UL << 48) | (0x10UL << 32))
 
-/* TF | IF | DF | IOPL, as the era had it. NT and AC are not masked (hole H10). */
+#if GUARDS_OPEN || GUARDS_ERA
+/* TF | IF | DF | IOPL, as the era had it. NT and AC are not masked: NT set by a guest makes the
+ * next IRET of the host's fault, which ends that guest and nothing else (H10, in part). */
 #define SFMASK_VALUE 0x3700
+#elif GUARDS_FULL
+/* TF | IF | DF | IOPL | NT | AC: no flag of CPL 3 that changes what the host's instructions do
+ * comes in by SYSCALL, and gates clear NT and TF themselves (H10). */
+#define SFMASK_VALUE 0x47700
+#endif
 
 #define CR4_MCE 0x40
 
@@ -76,6 +109,8 @@
 /* The TSS: rsp0 at +4, ist1 at +0x24. */
 #define TSS_RSP0 4
 #define TSS_IST(n) (0x24 + 8 * ((n) - 1))
+/* vcpu-pointer = tss: RSP2, which the processor reads only to enter ring 2. */
+#define TSS_VCPU (TSS_RSP0 + 16)
 
 /* The PDA (x8664_pda of 2.6.20, without the stack protector's word). The VCPU field follows
  * apic_timer_irqs: gcc fixes nothing behind it, and no offset known to modules moves. */
@@ -92,6 +127,7 @@
 /* struct task. */
 #define TASK_FLAGS 0
 #define TASK_RSP 8
+#define TASK_VCPU 24
 #define TIF_NEED_RESCHED 1
 #define TIF_GUEST_WORK 2
 
@@ -109,6 +145,8 @@
 #define VCPU_MEMORY_SIZE 72
 #define VCPU_FRAME 80
 #define VCPU_GUEST_ROOT 88
+/* struct guest_cpu, for the observer */
+#define GUEST_CPU_TRAPS 0
 #define VCPU_SIZE 96
 
 /* Host system calls: Linux's numbers, and two of our own where the launcher would use write() and

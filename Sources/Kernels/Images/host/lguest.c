@@ -11,7 +11,9 @@
 
 struct lguest guests[MAX_GUESTS];
 
+#if ENTRY_STACK_SEPARATE
 static u8 entry_stacks[MAX_GUESTS][ENTRY_STACK_SIZE] __attribute__((aligned(16)));
+#endif
 
 void lguest_system_call(void);
 void lguest_exception(void);
@@ -23,7 +25,11 @@ static void vcpu_start(struct lguest *guest, u64 entry, u64 boot_info)
     vcpu->exception = lguest_exception;
     vcpu->cpu = &guest->cpu;
     vcpu->guest = guest;
+#if ENTRY_STACK_SEPARATE
     vcpu->entry_stack = (u64)entry_stacks[guest->number] + ENTRY_STACK_SIZE;
+#elif ENTRY_STACK_TASK
+    vcpu->entry_stack = guest->launcher->stack_top;
+#endif
     vcpu->id = 0;
     vcpu->kernel_mode = 1;
     vcpu->shared = page_alloc();
@@ -32,7 +38,13 @@ static void vcpu_start(struct lguest *guest, u64 entry, u64 boot_info)
     vcpu->memory = guest_memory_start(guest->number);
     vcpu->memory_size = guest_memory_size();
 
+#if ENTRY_STACK_SEPARATE
     struct guest_frame *frame = (struct guest_frame *)(vcpu->entry_stack - FRAME_SIZE);
+#elif ENTRY_STACK_TASK
+    /* The launcher's own frame is there: vcpu_enter takes the guest's from here. */
+    struct guest_frame *frame = &guest->cpu.frame_scratch;
+    vcpu->frame = frame;
+#endif
     memset(frame, 0, sizeof *frame);
     frame->rip = entry;
     frame->rdi = boot_info;
@@ -58,6 +70,9 @@ s64 sys_lguest_init(u64 entry, u64 root, u64 boot_info)
     shadow_start(&guest->vcpu);
     guest->cpu.root = shadow_root(&guest->vcpu, root);
     guest->vcpu.guest_root = root;
+#if SELECTORS_SWAP_GDT
+    shadow_prefill(&guest->vcpu);
+#endif
     guest->state = GUEST_READY;
     return 0;
 }

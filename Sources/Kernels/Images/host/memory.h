@@ -17,8 +17,7 @@
 #define PTE_FRAME 0x000ffffffffff000UL
 
 /* The PML4 slots that every root has: the host's direct map and its text. */
-#define DIRECT_SLOT 258
-#define TEXT_SLOT 511
+#define TEXT_SLOT 511 /* DIRECT_SLOT is in layout.h */
 
 static inline void *from_physical(u64 address)
 {

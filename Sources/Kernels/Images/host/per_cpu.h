@@ -24,8 +24,8 @@ struct pda {
     short isidle;
     u64 active_root;
     u32 apic_timer_irqs;
-    /* The VCPU descriptor of the guest that this CPU runs for the current task, else NULL. A copy
-     * of current's field: entry code has no register to spare for the detour through current. */
+    /* vcpu-pointer = pda: the VCPU descriptor of the guest that this CPU runs for the current task,
+     * else NULL. A copy of current's field, to spare entry code the detour through current. */
     struct vcpu *vcpu;
     u8 rest[PDA_SIZE - 88];
 };
@@ -58,9 +58,57 @@ struct __attribute__((packed)) tss {
     u8 io_map[8192 + 8]; /* part of the limit, as in 2.6; io_map_base points beyond it */
 };
 _Static_assert(offset_of(struct tss, rsp) == TSS_RSP0, "tss");
+_Static_assert(offset_of(struct tss, rsp[2]) == TSS_VCPU, "tss");
 _Static_assert(offset_of(struct tss, ist) == TSS_IST(1), "tss");
 _Static_assert(offset_of(struct tss, io_map_base) == 0x66, "tss");
 extern struct tss tss;
+
+/* Whose guest this CPU runs from now on, if any: what LOAD_VCPU finds (vcpu_pointer.h). The caller
+ * changes pcurrent or the task's own field with interrupts off, so no entry sees them disagree. */
+static inline void set_running_vcpu(struct vcpu *vcpu)
+{
+#if VCPU_POINTER_PDA
+    pda_table[0].vcpu = vcpu;
+#elif VCPU_POINTER_TASK
+    (void)vcpu; /* the task's own field is it */
+#elif VCPU_POINTER_TSS
+    tss.rsp[2] = (u64)vcpu;
+#endif
+}
+
+struct __attribute__((packed)) table_pointer {
+    u16 limit;
+    u64 base;
+};
+
+#if SELECTORS_SWAP
+extern struct table_pointer host_gdt_pointer, guest_gdt_pointer;
+#if SELECTORS_SWAP_GDT_IDT
+extern struct table_pointer host_idt_pointer, guest_idt_pointer;
+#endif
+
+/* IF = 0. From load_guest_tables until the guest runs, or the host's are loaded again, nothing may
+ * load CS or SS from 0x10 or 0x18: no IRET to the host kernel, so no event. An NMI or #MC cannot be
+ * held off, and is the hole that stays. */
+static inline void load_guest_tables(void)
+{
+#if SELECTORS_SWAP_GDT_IDT
+    /* The IDT first, and last on the way back: its gates' selector is sound in both GDTs, and 0x10,
+     * which the host's gates name, is not. The other way round an NMI between the two finds a gate
+     * to code of DPL 3 at CPL 0: #GP, #DF, shutdown. */
+    __asm__ volatile("lidt %0" : : "m"(guest_idt_pointer));
+#endif
+    __asm__ volatile("lgdt %0" : : "m"(guest_gdt_pointer));
+}
+
+static inline void load_host_tables(void)
+{
+    __asm__ volatile("lgdt %0" : : "m"(host_gdt_pointer));
+#if SELECTORS_SWAP_GDT_IDT
+    __asm__ volatile("lidt %0" : : "m"(host_idt_pointer));
+#endif
+}
+#endif
 
 /* GDT, IDT, TSS, PDA and the system call registers. */
 void descriptors_start(void);

@@ -13,8 +13,8 @@
 /* The root in use is never evicted, so that there is always another. */
 _Static_assert(SHADOW_ROOTS >= 2, "shadow roots");
 
-#define GUEST_SLOTS 257 /* PML4 slots 0...256 are the guest's */
-#define SHARED_SLOT 257
+#define SHARED_SLOT (GUEST_SHARED_PAGE >> 39 & 511)
+#define GUEST_SLOTS SHARED_SLOT /* PML4 slots below it are the guest's */
 #define ENTRIES 512
 #define LINK (PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED)
 
@@ -41,16 +41,19 @@ static void release_tables(struct shadow *shadow, u64 *table, int level, u64 cou
 static void empty_root(struct shadow *shadow, struct shadow_root *root)
 {
     release_tables(shadow, root->kernel, 4, GUEST_SLOTS);
+#if ROOTS_TWO
     release_tables(shadow, root->user, 4, GUEST_SLOTS);
+#endif
 }
 
 static void drop_root(struct shadow *shadow, struct shadow_root *root)
 {
     empty_root(shadow, root);
     page_free(root->kernel);
+#if ROOTS_TWO
     page_free(root->user);
-    root->kernel = 0;
-    root->user = 0;
+#endif
+    *root = (struct shadow_root){.guest_root = root->guest_root, .used = root->used};
 }
 
 /* The root chosen longest ago, the one in use excepted; NULL if there is no other. Sequence numbers
@@ -84,8 +87,8 @@ static u64 *new_root(struct vcpu *vcpu)
         table = page_alloc();
     }
     /* "The Host is always mapped": the two slots are the host's own tables, without the user bit at
-     * any level, in every root. Slots of the guest's lie between 0 and 256 only, so nothing it
-     * maps can be reached from these two, nor they from it. */
+     * any level, in every root. Slots of the guest's lie below them, so nothing it maps can be
+     * reached from these two, nor they from it. */
     table[DIRECT_SLOT] = host_root[DIRECT_SLOT];
     table[TEXT_SLOT] = host_root[TEXT_SLOT];
     return table;
@@ -144,9 +147,15 @@ struct shadow_root *shadow_root(struct vcpu *vcpu, u64 guest_root)
         }
         root->guest_root = guest_root;
         u64 *kernel = new_root(vcpu);
-        root->user = new_root(vcpu);
+#if ROOTS_TWO
         /* The shared page, with its hypercall flag, is the guest kernel's alone: were it in the
          * user's root, any process could mark its system calls as hypercalls (H3). */
+        root->user = new_root(vcpu);
+#elif ROOTS_ONE
+        /* One for both, as if the guest's kernel and users were two rings. They are not: both are
+         * at CPL 3, and U cannot tell them apart. Users reach the shared page (H3) and every page
+         * of the guest kernel's that is in the root (H4). */
+#endif
         kernel[SHARED_SLOT] = to_physical(shadow->shared_tables) | LINK;
         root->kernel = kernel;
     }
@@ -173,9 +182,13 @@ void shadow_fill(struct vcpu *vcpu, u64 address, const struct guest_walk *walk)
 {
     struct shadow *shadow = &vcpu->guest->shadow;
     struct shadow_root *root = vcpu->cpu->root;
-    /* Every page the guest kernel may touch has the user bit here, because it runs at CPL 3 too;
-     * its own pages are kept from its users by not being in their root at all (H4). */
+    /* Every page the guest kernel may touch has the user bit here, because it runs at CPL 3 too. */
+#if ROOTS_TWO
+    /* Its own pages are kept from its users by not being in their root at all (H4). */
     u64 *table = vcpu->kernel_mode ? root->kernel : root->user;
+#elif ROOTS_ONE
+    u64 *table = root->kernel;
+#endif
     int last = walk->large ? 2 : 1;
     for (int level = 4; level > last; level--) {
         u64 *entry = &table[address >> (12 + 9 * (level - 1)) & 511];
@@ -210,6 +223,40 @@ void shadow_fill(struct vcpu *vcpu, u64 address, const struct guest_walk *walk)
     }
 }
 
+#if SELECTORS_SWAP_GDT
+/* With the GDT swapped under an unchanged IDT the guest kernel cannot have a page fault and live:
+ * all that it maps must be there before it is touched. Its users' pages do not exist before they
+ * fault, and what a kernel maps after it has loaded the root is not seen: filling ahead only takes
+ * the guest as far as the first event that nothing can prevent. Writable entries count as written.
+ */
+static void prefill_table(struct vcpu *vcpu, u64 table, int level, u64 base, u64 first)
+{
+    const u64 *entries = from_physical(vcpu->memory + table);
+    for (u64 i = first; i < (level == 4 ? (u64)GUEST_SLOTS : ENTRIES); i++) {
+        u64 entry = entries[i];
+        u64 below = entry & PTE_FRAME;
+        u64 address = base | i << (12 + 9 * (level - 1));
+        if (!(entry & PTE_PRESENT) || below >= vcpu->memory_size)
+            continue;
+        if (level > 1 && !(entry & PTE_LARGE)) {
+            prefill_table(vcpu, below, level - 1, address, 0);
+            continue;
+        }
+        struct guest_walk walk;
+        u64 error;
+        if (guest_walk(vcpu, address, entry & PTE_WRITABLE ? ACCESS_WRITE : 0, &walk, &error)
+            && !(level == 3 && (entry & PTE_LARGE)))
+            shadow_fill(vcpu, address, &walk);
+    }
+}
+
+void shadow_prefill(struct vcpu *vcpu)
+{
+    u64 kernel_half = ENTRIES / 2;
+    prefill_table(vcpu, vcpu->cpu->root->guest_root, 4, 0xffffUL << 48, kernel_half);
+}
+#endif
+
 static void forget_in(u64 *table, u64 address)
 {
     for (int level = 4; level >= 1; level--) {
@@ -230,7 +277,9 @@ void shadow_forget_page(struct vcpu *vcpu, u64 guest_root, u64 address)
     if (!root || (address >> 39 & 511) >= GUEST_SLOTS)
         return;
     forget_in(root->kernel, address);
+#if ROOTS_TWO
     forget_in(root->user, address);
+#endif
     /* A root that is not loaded has no translations: loading another dropped them. */
     if (root == vcpu->cpu->root)
         invalidate_page(address);

@@ -10,11 +10,13 @@ struct guest_walk;
 #define SHADOW_ROOTS 8
 #define SHADOW_PAGES 1024 /* a guest's limit */
 
-/* The shadows of one of the guest's roots (axis roots = two). */
+/* The shadows of one of the guest's roots. */
 struct shadow_root {
     u64 guest_root; /* guest-physical */
     u64 *kernel;    /* PML4 used in guest kernel context; NULL = this slot of the cache is free */
+#if ROOTS_TWO
     u64 *user;      /* PML4 used in guest user context */
+#endif
     u64 used;       /* sequence number of the last NEW_PGTABLE that chose it */
 };
 
@@ -32,6 +34,10 @@ void shadow_start(struct vcpu *vcpu);
 struct shadow_root *shadow_root(struct vcpu *vcpu, u64 guest_root);
 /* Maps the page of a successful walk in the context that runs now. */
 void shadow_fill(struct vcpu *vcpu, u64 address, const struct guest_walk *walk);
+#if SELECTORS_SWAP_GDT
+/* Maps all that the guest's tables map for its kernel, in the root in use. */
+void shadow_prefill(struct vcpu *vcpu);
+#endif
 /* Forgets one page in both contexts of a root, if the root is cached. */
 void shadow_forget_page(struct vcpu *vcpu, u64 guest_root, u64 address);
 /* Forgets everything but the roots. */

@@ -42,7 +42,7 @@ void load_task_bases(u64 fs_base, u64 gs_base)
 }
 
 /* Selectors that CPL 3 may have left, a guest's included. Every data selector CPL 3 can load names
- * a fixed flat descriptor of the host's GDT, so reloading one cannot fault. */
+ * a fixed flat descriptor of the GDT that it ran under, so reloading one cannot fault. */
 static void switch_selectors(struct task *previous, struct task *next)
 {
     previous->ds = read_ds();
@@ -70,7 +70,25 @@ void switch_registers(struct task *previous, struct task *next)
     tss.rsp[0] = vcpu ? vcpu->entry_stack : next->stack_top;
 
     /* 2. Selectors before bases: a selector load overwrites the base. */
+#if SELECTORS_SWAP
+    /* A guest's selectors mean what its GDT says. Then the host's tables, for whoever is next: an
+     * interrupt that found a guest running has come here under the guest's. They are loaded for the
+     * guest again by lguest_return_work. */
+    if (vcpu)
+        load_guest_tables();
+    else
+        load_host_tables();
+#endif
     switch_selectors(previous, next);
+#if SELECTORS_SWAP
+    if (vcpu)
+        load_host_tables();
+#endif
+#if GUEST_GS_BASE
+    if (vcpu || previous->vcpu)
+        load_task_bases(vcpu ? 0 : next->fs_base, vcpu ? vcpu->cpu->gs_base : next->gs_base);
+    else
+#endif
     if (previous->fs_base | previous->gs_base | next->fs_base | next->gs_base | previous->fs
         | next->fs | previous->gs | next->gs) {
         if (vcpu)
@@ -83,19 +101,24 @@ void switch_registers(struct task *previous, struct task *next)
     previous->user_rsp = pda->oldrsp;
     pda->oldrsp = next->user_rsp;
 
-    /* 4. Who runs. The VCPU field is refreshed right beside pcurrent, so that no code ever sees one
-     * task's guest with another task current: a machine check between the two stores looks at
+    /* 4. Who runs. The VCPU pointer is refreshed right beside pcurrent, so that no code ever sees
+     * one task's guest with another task current: a machine check between the two stores looks at
      * neither. It is NULL for every task that is not inside a guest. */
     pda->pcurrent = next;
-#if VCPU_POINTER_PDA
-    pda->vcpu = vcpu;
-#endif
+    set_running_vcpu(vcpu);
 
     /* 5. The stack SYSCALL will load, for host users; a guest's SYSCALL never loads it. The task
      * cannot be found from it, as 2.6 did, once guests have stacks of their own: pcurrent is. */
     pda->kernelstack = next->stack_top - PDA_STACK_OFFSET;
 
-    /* 6. SYSRET's selectors, last: nothing returns by SYSRET before the switch is over. */
+    /* 6. The registers of SYSCALL and SYSRET, last: nothing comes or goes by them before the switch
+     * is over. */
+#if STAR_SWITCHES
     if (!previous->vcpu != !vcpu)
         write_msr(MSR_STAR, vcpu ? STAR_GUEST : STAR_HOST);
+#endif
+#if ENTRY_HOOK_LSTAR
+    if (!previous->vcpu != !vcpu)
+        write_msr(MSR_LSTAR, vcpu ? (u64)vcpu->system_call : (u64)system_call);
+#endif
 }

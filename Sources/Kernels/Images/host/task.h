@@ -11,7 +11,7 @@ struct task {
     volatile u64 flags; /* TIF_ bits */
     u64 rsp;            /* kernel stack pointer while switched out */
     u64 stack_top;      /* of the kernel stack: rsp0 when no guest is entered */
-    /* The guest that this task has entered, or NULL: what PDA.vcpu is refreshed from. */
+    /* The guest that this task has entered, or NULL: what the CPU's pointer is refreshed from. */
     struct vcpu *vcpu;
     u64 cr3;
     u64 user_rsp; /* PDA.oldrsp while switched out inside a system call */
@@ -34,6 +34,7 @@ struct task {
 };
 _Static_assert(offset_of(struct task, flags) == TASK_FLAGS, "task");
 _Static_assert(offset_of(struct task, rsp) == TASK_RSP, "task");
+_Static_assert(offset_of(struct task, vcpu) == TASK_VCPU, "task");
 
 #define MAX_TASKS 16
 #define IDLE_TASK 1
@@ -60,6 +61,8 @@ void scheduler_tick(void);
 void switch_registers(struct task *previous, struct task *next);
 void switch_context(struct task *previous, struct task *next);
 void load_task_bases(u64 fs_base, u64 gs_base);
+/* entry_system_call.S: where LSTAR leads for host users. */
+void system_call(void);
 /* switch_context.S: loads the GS selector of CPL 3, IF = 0. */
 void load_gs_index(u64 selector);
 

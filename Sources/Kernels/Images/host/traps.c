@@ -42,8 +42,13 @@ static const char *context_name(const struct guest_frame *frame)
 {
     if (!(frame->cs & 3))
         return "the host kernel";
+#if SELECTORS_VIRTUAL
+    if (current_task()->vcpu)
+        return current_task()->vcpu->kernel_mode ? "a guest kernel" : "a guest user";
+#else
     if (current_task()->vcpu)
         return frame->cs == GUEST_KERNEL_CS ? "a guest kernel" : "a guest user";
+#endif
     return current_task()->name;
 }
 

@@ -18,6 +18,9 @@ struct guest_cpu {
     u64 timer_period;    /* host ticks; 0 = off */
     u64 timer_left;
     u64 launcher_rsp;    /* PDA.oldrsp of the launcher's LGUEST_RUN */
+#if GUEST_GS_BASE
+    u64 gs_base;         /* of CPL 3 */
+#endif
     u32 halted;
     /* The last page fault given to the guest, to notice one that never ends. */
     u64 fault_rip, fault_address, fault_count;
@@ -28,8 +31,8 @@ struct guest_cpu {
 /* The VCPU descriptor. Assembly reads the first fields, the observer all of them
  * (observer_note.h). */
 struct vcpu {
-    void (*system_call)(void); /* jumped to by SYSCALL when this VCPU is the PDA's */
-    void (*exception)(void);   /* jumped to by an exception from CPL 3 likewise */
+    void (*system_call)(void); /* where a SYSCALL goes while this VCPU's guest runs */
+    void (*exception)(void);   /* where an exception of CPL 3 goes likewise */
     struct guest_cpu *cpu;
     struct lguest *guest;
     u64 entry_stack;           /* top of the stack for events while the guest runs */
@@ -56,6 +59,7 @@ _Static_assert(offset_of(struct vcpu, memory_size) == VCPU_MEMORY_SIZE, "vcpu");
 _Static_assert(offset_of(struct vcpu, frame) == VCPU_FRAME, "vcpu");
 _Static_assert(offset_of(struct vcpu, guest_root) == VCPU_GUEST_ROOT, "vcpu");
 _Static_assert(sizeof(struct vcpu) == VCPU_SIZE, "vcpu");
+_Static_assert(offset_of(struct guest_cpu, traps) == GUEST_CPU_TRAPS, "guest_cpu");
 
 enum guest_state { GUEST_NONE, GUEST_READY, GUEST_RUNNING, GUEST_ENDED };
 

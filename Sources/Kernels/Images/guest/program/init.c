@@ -27,6 +27,7 @@ s64 program_main(void) {
     if (system_call(SYSTEM_OPTION, OPTION_SHELL, 0, 0) != 0) {
         run_shell();
     }
+    run_probe((enum probe)system_call(SYSTEM_OPTION, OPTION_PROBE, 0, 0));
     run_workload((u64)system_call(SYSTEM_OPTION, OPTION_WORK, 0, 0));
     output_line("init: done");
     system_call(SYSTEM_SHUTDOWN, 0, 0, 0);

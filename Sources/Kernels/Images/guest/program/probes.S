@@ -17,6 +17,19 @@
     probe probe_undefined, ud2
     probe probe_privileged, hlt
 
+/* A system call with the number and the mark of the hypercall TIMER_READ. Its result is the host's
+ * count of ticks if the host takes it for one, else the guest kernel's refusal; the store faults
+ * where the shared page is out of a process's reach. */
+    .globl probe_hypercall
+    .type probe_hypercall, @function
+probe_hypercall:
+    mov $HYPERCALL_TIMER_READ, %eax
+    movabs $GUEST_SHARED_PAGE, %rdx
+    movl $1, SHARED_HYPERCALL_FLAG(%rdx)
+    syscall
+    ret
+    .size probe_hypercall, . - probe_hypercall
+
     .globl probe_divide
     .type probe_divide, @function
 probe_divide:

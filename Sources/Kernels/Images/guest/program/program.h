@@ -43,5 +43,8 @@ void phase_faults(u64 work);
 void run_workload(u64 work);
 void fault_once(void);                /* forks a process that is killed for a fault */
 
+/* What a process can do to its kernel (probe= on the command line). */
+void run_probe(enum probe probe);
+
 [[noreturn]] void run_shell(void);
 #endif
