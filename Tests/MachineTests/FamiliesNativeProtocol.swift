@@ -3,15 +3,20 @@ import X86
 
 @testable import Machine
 
-/// x87 and SSE state as the oracle's protocol has it (Tools/native-oracle/main.c); 400 bytes.
+/// x87 and SSE state as the oracle's protocol has it (Tools/native-oracle/main.c); 416 bytes.
 struct NativeVectors {
-    static let bytes = 400
+    static let bytes = 416
     var xmm = [UInt64](repeating: 0, count: 32)
+    /// ST(0)...ST(7), two words each.
     var x87 = [UInt64](repeating: 0, count: 16)
     var mxcsr: UInt32 = 0x1F80
     var control: UInt16 = 0x37F
     var status: UInt16 = 0
+    /// One bit for each physical register that is not empty.
     var tags: UInt16 = 0
+    var opcode: UInt16 = 0
+    var instructionPointer: UInt64 = 0
+    var dataPointer: UInt64 = 0
 }
 
 /// One instruction to run, with all it can see.
@@ -79,7 +84,10 @@ struct NativeBytes {
         put(v.control)
         put(v.status)
         put(v.tags)
-        for _ in 0..<3 { put(UInt16(0)) }
+        put(v.opcode)
+        for _ in 0..<2 { put(UInt16(0)) }
+        put(v.instructionPointer)
+        put(v.dataPointer)
     }
 
     mutating func takeVectors() -> NativeVectors {
@@ -90,7 +98,10 @@ struct NativeBytes {
         v.control = take(UInt16.self)
         v.status = take(UInt16.self)
         v.tags = take(UInt16.self)
-        for _ in 0..<3 { _ = take(UInt16.self) }
+        v.opcode = take(UInt16.self)
+        for _ in 0..<2 { _ = take(UInt16.self) }
+        v.instructionPointer = take(UInt64.self)
+        v.dataPointer = take(UInt64.self)
         return v
     }
 

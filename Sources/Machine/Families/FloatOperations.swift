@@ -188,7 +188,7 @@ struct FloatContext {
         let lowest = T.leastNormalMagnitude.exponent
         let tiny = exponent &+ scaled.exponent < lowest
         var exact = error == 0
-        if exact && tiny {
+        if exact && tiny && isUnderflowMasked {
             // Exact before it was denormalised; still so if no bit was lost.
             exact = !r.isZero && r.significand.magnitude == scaled.magnitude.significand
         }
@@ -278,7 +278,9 @@ struct FloatContext {
         if a.isInfinite || a.isZero { return r }
         let rounded = Float(a.significand)
         let tiny = a.exponent &+ rounded.exponent < Float.leastNormalMagnitude.exponent
-        return settle(r, exact: Double(r) == a, tiny: tiny)
+        let exact =
+            tiny && !isUnderflowMasked ? Double(rounded) == a.significand : Double(r) == a
+        return settle(r, exact: exact, tiny: tiny)
     }
 
     /// ROUNDxx: to an integral value by mode 0 nearest, 1 down, 2 up, 3 towards zero.
