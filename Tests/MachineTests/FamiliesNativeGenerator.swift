@@ -178,6 +178,7 @@ struct NativeGenerator {
         for n in 0..<32 { c.vectors.xmm[n] = vectorWord() }
         // Flags already set, DAZ and FTZ, exceptions not masked.
         if random.chance(30) { c.vectors.mxcsr |= UInt32(random.below(64)) }
+        if random.chance(40) { c.vectors.mxcsr |= UInt32(random.below(4)) << 13 }
         if random.chance(20) { c.vectors.mxcsr |= 1 << 6 }
         if random.chance(20) { c.vectors.mxcsr |= 1 << 15 }
         if random.chance(10) { c.vectors.mxcsr &= ~(UInt32(random.below(64)) << 7) }
@@ -232,6 +233,21 @@ struct NativeGenerator {
         }
     }
 
+    /// Registers that look like short strings of few different characters.
+    private mutating func fillStrings(_ c: inout NativeCase) {
+        for n in 0..<32 where random.chance(80) {
+            var word: UInt64 = 0
+            for byte in 0..<8 {
+                let character = UInt64(random.below(random.chance(90) ? 6 : 256))
+                word |= character << UInt64(8 * byte)
+            }
+            c.vectors.xmm[n] = word
+        }
+        for n in [0, 2] where random.chance(80) {
+            c.registers[n] = UInt64(bitPattern: Int64(random.below(40)) - 20)
+        }
+    }
+
     /// Bends registers and displacements towards the window.
     private mutating func steer(_ c: inout NativeCase, _ i: Instruction) {
         switch i.mnemonic {
@@ -246,6 +262,8 @@ struct NativeGenerator {
         case .maskmovq, .maskmovdqu:
             if random.chance(85) { c.registers[7] = place() }
             return
+        case .pcmpestri, .pcmpestrm, .pcmpistri, .pcmpistrm:
+            fillStrings(&c)
         case .enter, .leave:
             if random.chance(85) { c.registers[5] = place() }
             return

@@ -77,13 +77,7 @@ extension FloatControl {
         }
         if v.isZero { return sign }
         if v.isInfinite { return sign | infinity }
-        let r = round(Unrounded(Finite(v)), to: format)
-        if r.isInfinite { return sign | infinity }
-        let fraction = r.significand &>> UInt64(63 &- fractionBits)
-        let isNormal = r.significand & Extended.integerBit != 0
-        // The integer bit, where it is set, is the lowest bit of the biased exponent: one.
-        let exponent = isNormal ? UInt64(r.exponent &- format.least) : 0
-        return sign | ((exponent &<< UInt64(fractionBits)) &+ fraction)
+        return FloatControl.bits(round(Unrounded(Finite(v)), to: format), format)
     }
 
     /// A number's magnitude rounded to an integer; nil when it needs more than 64 bits. Raises

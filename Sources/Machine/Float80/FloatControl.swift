@@ -25,6 +25,8 @@ struct FloatControl {
     var raised: UInt16 = 0
     /// The result was rounded away from zero.
     var roundedUp = false
+    /// The result, rounded as if exponents had no end, is below the normal range.
+    var isTiny = false
     /// An operand was a denormal of a narrower format, which its extended form does not show.
     var hasDenormalSource = false
 
@@ -107,7 +109,7 @@ extension FloatControl {
 
     /// Rounds a result to a format and raises OE, UE and PE. Tininess is found after rounding (SDM
     /// vol. 1, 4.9.1.5). With `wraps` (x87 registers) an unmasked overflow or underflow gives the
-    /// result with its exponent moved into the range, if that is enough; else the masked result.
+    /// result with its exponent moved into the range; where even that is not enough, infinity or zero.
     mutating func round(
         _ v: Unrounded, to format: FloatFormat, wraps: Bool = false
     ) -> Rounded {
@@ -129,6 +131,12 @@ extension FloatControl {
                 negative: v.negative, exponent: moved, significand: first.significand)
         }
         raised |= FloatControl.precision
+        if !isMasked(FloatControl.overflow) && wraps {
+            // Only FSCALE comes here (measured).
+            roundedUp = true
+            return Rounded(
+                negative: v.negative, exponent: format.greatest, significand: 0, isInfinite: true)
+        }
         return overflowed(negative: v.negative, format)
     }
 
@@ -155,23 +163,25 @@ extension FloatControl {
         _ v: Unrounded, first: (significand: UInt64, inexact: Bool, up: Bool), _ exponent: Int,
         _ format: FloatFormat, _ wraps: Bool
     ) -> Rounded {
-        var isSettled = false
+        isTiny = true
         if !isMasked(FloatControl.underflow) {
             raised |= FloatControl.underflow
             let moved = exponent &+ FloatFormat.wrap
-            isSettled = !wraps || moved >= format.least
-            if isSettled {
-                if first.inexact { raised |= FloatControl.precision }
-                roundedUp = first.up
+            let isSettled = !wraps || moved >= format.least
+            if !isSettled {
+                raised |= FloatControl.precision
+                return Rounded(negative: v.negative, exponent: format.least, significand: 0)
             }
-            if isSettled && wraps {
+            if first.inexact { raised |= FloatControl.precision }
+            roundedUp = first.up
+            if wraps {
                 return Rounded(
                     negative: v.negative, exponent: moved, significand: first.significand)
             }
         }
         let shifted = v.significand.shiftedRightSticky(format.least &- v.exponent)
         let last = cut(shifted, precision: format.precision, negative: v.negative)
-        if last.inexact && !isSettled {
+        if last.inexact && isMasked(FloatControl.underflow) {
             raised |= FloatControl.underflow | FloatControl.precision
             roundedUp = last.up
         }
@@ -182,6 +192,22 @@ extension FloatControl {
     /// Rounds to the format in force and packs; `wraps` as for x87 registers.
     mutating func finish(_ v: Unrounded) -> Extended {
         pack(round(v, to: format, wraps: true))
+    }
+
+    /// The bits of a result that was rounded to the single or double format.
+    static func bits(_ r: Rounded, _ format: FloatFormat) -> UInt64 {
+        let width = format == .single ? 32 : 64
+        let fractionBits = UInt64(format.precision &- 1)
+        let sign = UInt64(r.negative ? 1 : 0) &<< UInt64(width &- 1)
+        if r.isInfinite {
+            let exponent = UInt64(format.greatest &- format.least &+ 2)
+            return sign | exponent &<< fractionBits
+        }
+        let fraction = r.significand &>> (63 &- fractionBits)
+        // The integer bit, where it is set, adds one to the biased exponent.
+        let isNormal = r.significand & Extended.integerBit != 0
+        let exponent = isNormal ? UInt64(r.exponent &- format.least) : 0
+        return sign | ((exponent &<< fractionBits) &+ fraction)
     }
 
     /// The bits of a result that was rounded to a format of the extended range.

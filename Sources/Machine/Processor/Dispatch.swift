@@ -433,9 +433,15 @@ extension CPU {
         case .fldenv: try executeX87LoadEnvironment(i)
         case .fnsave: try executeX87Save(i)
         case .frstor: try executeX87Restore(i)
-        // Known to the opcode table, not executable: the run ends with the name.
-        case .pcmpestri, .pcmpestrm, .pcmpistri, .pcmpistrm, .rcpps, .rcpss, .rsqrtps, .rsqrtss:
-            throw .notExecutable
+        // Strings and approximations.
+        case .pcmpestri: try executeStringCompare(i, explicit: true, mask: false)
+        case .pcmpestrm: try executeStringCompare(i, explicit: true, mask: true)
+        case .pcmpistri: try executeStringCompare(i, explicit: false, mask: false)
+        case .pcmpistrm: try executeStringCompare(i, explicit: false, mask: true)
+        case .rcpps: try executeApproximation(i, scalar: false, root: false)
+        case .rcpss: try executeApproximation(i, scalar: true, root: false)
+        case .rsqrtps: try executeApproximation(i, scalar: false, root: true)
+        case .rsqrtss: try executeApproximation(i, scalar: true, root: true)
         }
     }
 }
