@@ -21,6 +21,8 @@ public struct MachineConfiguration: Sendable {
     /// Cycles between two polls of `Machine.inputs`; rounded up to a multiple of
     /// `Machine.quantum`, so that polling never changes how vCPUs interleave.
     public var inputPollCycles: UInt64
+    /// Decides what RDRAND and RDSEED give.
+    public var seed: UInt64
 
     /// RAM ends below the local APIC and firmware area that every PC keeps under 4 GiB.
     public static let maximumMemory: UInt64 = 0xC000_0000
@@ -29,7 +31,7 @@ public struct MachineConfiguration: Sendable {
     public init(
         memory: UInt64 = 256 << 20, cpus: Int = 1, vendor: Vendor = .intel,
         costs: CostProfile = .uniform, executor: Executor = .blocks,
-        inputPollCycles: UInt64 = 1 << 20
+        inputPollCycles: UInt64 = 1 << 20, seed: UInt64 = 0
     ) {
         self.memory = memory
         self.cpus = cpus
@@ -37,6 +39,7 @@ public struct MachineConfiguration: Sendable {
         self.costs = costs
         self.executor = executor
         self.inputPollCycles = inputPollCycles
+        self.seed = seed
     }
 }
 

@@ -68,7 +68,8 @@ extension FloatControl {
         let bits = format == .single ? 32 : 64
         let fractionBits = format.precision &- 1
         let sign = UInt64(v.isNegative ? 1 : 0) &<< UInt64(bits &- 1)
-        let infinity = ((UInt64(1) &<< UInt64(bits &- 1 &- fractionBits)) &- 1)
+        let infinity =
+            ((UInt64(1) &<< UInt64(bits &- 1 &- fractionBits)) &- 1)
             &<< UInt64(fractionBits)
         if let r = special(v) {
             let payload = (r.significand & ~Extended.integerBit) &>> UInt64(63 &- fractionBits)

@@ -83,7 +83,8 @@ extension FloatControl {
     }
 
     /// `significand` / 2^63 x 2^`exponent` where that is exact: at worst a denormal.
-    private mutating func exact(negative: Bool, _ exponent: Int, _ significand: UInt64) -> Extended {
+    private mutating func exact(negative: Bool, _ exponent: Int, _ significand: UInt64) -> Extended
+    {
         if significand == 0 { return .zero(negative: negative) }
         return pack(
             round(

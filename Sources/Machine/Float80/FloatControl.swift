@@ -116,7 +116,8 @@ extension FloatControl {
         let first = cut(v.significand, precision: format.precision, negative: v.negative)
         let exponent = first.carried ? v.exponent &+ 1 : v.exponent
         if exponent < format.least {
-            return tiny(v, first: (first.significand, first.inexact, first.up), exponent, format, wraps)
+            return tiny(
+                v, first: (first.significand, first.inexact, first.up), exponent, format, wraps)
         }
         if first.inexact { raised |= FloatControl.precision }
         roundedUp = first.up

@@ -75,6 +75,7 @@ extension Unrounded {
     /// A little less than, or a little more than, an exact number of at most 127 bits.
     func nudged(outwards: Bool) -> Unrounded {
         if outwards { return inexact }
-        return Unrounded(negative: negative, exponent: exponent &+ 1, unnormal: (significand &>> 1) &- 1)
+        return Unrounded(
+            negative: negative, exponent: exponent &+ 1, unnormal: (significand &>> 1) &- 1)
     }
 }

@@ -117,9 +117,7 @@ extension CPU {
             try executeCacheLineFlush(i)
         case .ud0, .ud1, .ud2:
             throw .undefinedOpcode
-        case .monitor, .mwait, .rsm, .vmcall, .vmmcall, .stac, .clac, .rdrand, .rdseed, .invpcid,
-            .xgetbv, .xsetbv,
-            .xsave, .xsavec, .xsaveopt, .xsaves, .xrstor, .xrstors:
+        case .monitor, .mwait, .rsm, .vmcall, .vmmcall, .xsavec, .xsaves, .xrstors:
             // Undefined outside SMM, or on a processor whose CPUID does not promise them.
             throw .undefinedOpcode
         // System.
@@ -162,6 +160,12 @@ extension CPU {
         case .verw: try executeVerify(i, write: true)
         case .arpl: try executeAdjustRPL(i)
         case .invlpg: try executeInvalidatePage(i)
+        case .invpcid: try executeInvalidateContext(i)
+        case .stac: try executeSetAccess(true)
+        case .clac: try executeSetAccess(false)
+        case .rdrand, .rdseed: try executeRandom(i)
+        case .xgetbv: try executeReadExtendedControl(i)
+        case .xsetbv: try executeWriteExtendedControl(i)
         case .invd: try executeCacheFlush(i)
         case .wbinvd: try executeCacheFlush(i)
         case .rdfsbase: try executeReadBase(i, segment: SegmentNumber.fs)
@@ -284,6 +288,9 @@ extension CPU {
         case .stmxcsr: try executeStoreMXCSR(i)
         case .fxsave: try executeSaveState(i)
         case .fxrstor: try executeRestoreState(i)
+        case .xsave: try executeExtendedSave(i, optimised: false)
+        case .xsaveopt: try executeExtendedSave(i, optimised: true)
+        case .xrstor: try executeExtendedRestore(i)
         // Floating point.
         case .addps: try executeFloat(i, Float.self, scalar: false, .add)
         case .addpd: try executeFloat(i, Double.self, scalar: false, .add)

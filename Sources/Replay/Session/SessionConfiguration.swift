@@ -18,7 +18,7 @@ public struct SessionConfiguration: Equatable, Sendable {
     public var level: ObservationLevel
     /// The design the host was built for, as the user named it; empty for a foreign host.
     public var design: String
-    /// Seeds whatever draws numbers (nothing in the machine does so on its own).
+    /// Seeds whatever draws numbers: in the machine RDRAND and RDSEED.
     public var seed: UInt64
     /// Where the machine is stopped if it has not ended before.
     public var limits = RunLimits.unlimited
@@ -46,7 +46,8 @@ public struct SessionConfiguration: Equatable, Sendable {
         do {
             let machine = try Machine(
                 MachineConfiguration(
-                    memory: memory, cpus: cpus, vendor: vendor, costs: costs, executor: executor))
+                    memory: memory, cpus: cpus, vendor: vendor, costs: costs, executor: executor,
+                    seed: seed))
             try machine.load(
                 kernel: host.bytes, initrd: guest?.bytes, commandLine: commandLine)
             return machine
