@@ -19,6 +19,26 @@ struct NativeVectors {
     var dataPointer: UInt64 = 0
 }
 
+extension CPU {
+    /// Takes x87 and SSE state in the oracle's form.
+    func adopt(_ v: NativeVectors) {
+        let state = vectorState
+        UnsafeMutableRawPointer(state).copyMemory(from: v.xmm, byteCount: 256)
+        let top = Int(v.status >> 11) & 7
+        for n in 0..<16 { x87Words[(2 * top + n) & 15] = v.x87[n] }
+        state.pointee.mxcsr = v.mxcsr
+        state.pointee.controlWord = v.control
+        state.pointee.statusWord = v.status
+        state.pointee.tagWord = 0
+        for n in 0..<8 where v.tags >> UInt16(n) & 1 == 0 {
+            state.pointee.tagWord |= 3 << UInt16(2 * n)
+        }
+        state.pointee.lastOpcode = v.opcode
+        state.pointee.instructionPointer = v.instructionPointer
+        state.pointee.dataPointer = v.dataPointer
+    }
+}
+
 /// One instruction to run, with all it can see.
 struct NativeCase {
     /// 64-bit mode, or 32-bit compatibility mode.

@@ -133,7 +133,7 @@ import X86
             cpu.pointee.rflags = c.flags
             cpu.pointee.rip = FamilyBench.codeStart
             _ = try? cpu.translateFetch(FamilyBench.codeStart)
-            load(c.vectors)
+            cpu.adopt(c.vectors)
 
             let fault = bench.run(i)
             if fault == .notExecutable {
@@ -174,23 +174,6 @@ import X86
             guard [.shld, .shrd].contains(i.mnemonic), i.operands.0.size == 2 else { return false }
             let count = i.operands.2.kind == .immediate ? i.immediate : c.registers[1]
             return count & 31 > 16
-        }
-
-        private func load(_ v: NativeVectors) {
-            let state = bench.cpu.vectorState
-            UnsafeMutableRawPointer(state).copyMemory(from: v.xmm, byteCount: 256)
-            let top = Int(v.status >> 11) & 7
-            for n in 0..<16 { bench.cpu.x87Words[(2 * top + n) & 15] = v.x87[n] }
-            state.pointee.mxcsr = v.mxcsr
-            state.pointee.controlWord = v.control
-            state.pointee.statusWord = v.status
-            state.pointee.tagWord = 0
-            for n in 0..<8 where v.tags >> UInt16(n) & 1 == 0 {
-                state.pointee.tagWord |= 3 << UInt16(2 * n)
-            }
-            state.pointee.lastOpcode = v.opcode
-            state.pointee.instructionPointer = v.instructionPointer
-            state.pointee.dataPointer = v.dataPointer
         }
 
         private func store(_ v: inout NativeVectors) {

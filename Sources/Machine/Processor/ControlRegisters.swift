@@ -77,7 +77,7 @@ extension CPU {
     }
 
     /// Loads the four PDPTE registers, or faults on reserved bits and changes none.
-    private func loadPDPTEs(_ cr3: UInt64) throws(Fault) {
+    func loadPDPTEs(_ cr3: UInt64) throws(Fault) {
         let table = cr3 & 0xFFFF_FFE0
         for n in 0..<4 {
             let entry = loadTable(table &+ UInt64(n) &* 8)
