@@ -92,7 +92,7 @@ import X86
             case .integer: return 80
             case .integer32: return 90
             case .vector: return 230
-            case .x87: return 90
+            case .x87: return 80
             case .transcendental: return 8
             }
         }
@@ -117,7 +117,7 @@ import X86
                 }
                 let theirs = try NativeOracle.run(cases)
                 for n in 0..<cases.count {
-                    compare(cases[n], instructions[n], ours[n], theirs[n])
+                    try compare(cases[n], instructions[n], ours[n], theirs[n])
                 }
             }
         }
@@ -198,11 +198,15 @@ import X86
 
         private func compare(
             _ c: NativeCase, _ i: Instruction, _ ours: NativeOutcome, _ theirs: NativeOutcome
-        ) {
+        ) throws {
             compared += 1
             mnemonics[i.mnemonic, default: 0] += 1
             if ours.vector != NativeOutcome.completed { faults += 1 }
-            let what = differences(c, i, ours, theirs)
+            var what = differences(c, i, ours, theirs)
+            if !what.isEmpty && disagreements < 100 {
+                // A switch to another process on the way drops the x87 pointers: try again.
+                what = differences(c, i, ours, try NativeOracle.run([c])[0])
+            }
             if what.isEmpty { return }
             disagreements += 1
             perMnemonic[i.mnemonic, default: 0] += 1
@@ -219,6 +223,8 @@ import X86
             func check(_ name: String, _ a: UInt64, _ b: UInt64) {
                 if a != b { what.append("\(name) is \(hex(a)), really \(hex(b))") }
             }
+            // MXCSR.MM, which AMD's processors have and our CPUID does not promise.
+            if i.mnemonic == .ldmxcsr && theirs.vectors.mxcsr & 1 << 17 != 0 { return [] }
             check("rip", ours.rip, theirs.rip)
             // Where both of CMPS's operands fault, the manuals do not say which does first: Intel's
             // processors read [rSI] first, AMD's [rDI].

@@ -33,12 +33,13 @@ struct SystemInstructionRegisterTests {
         #expect(writeControl(bench, 3, Bench.pml4 | 0x18) == nil)
         #expect(bench.cpu.pointee.cr3 == Bench.pml4 | 0x18)
         #expect(writeControl(bench, 4, cr4 & ~CR4.pae) == .gp(0))
-        for bit in [0, 1, 12, 13, 14, 17, 18, 19, 21, 22, 23, 32, 63] as [UInt64] {
+        // PCIDE is not reserved, but CR3's low bits are set.
+        for bit in [0, 1, 12, 13, 14, 17, 19, 22, 23, 32, 63] as [UInt64] {
             #expect(writeControl(bench, 4, cr4 | 1 << bit) == .gp(0))
         }
         let useful =
             CR4.tsd | CR4.de | CR4.pse | CR4.pge | CR4.pce | CR4.osfxsr | CR4.osxmmexcpt
-            | CR4.umip | CR4.fsgsbase
+            | CR4.umip | CR4.fsgsbase | CR4.osxsave
         #expect(writeControl(bench, 4, cr4 | useful) == nil)
         #expect(bench.cpu.pointee.cr4 == cr4 | useful)
         #expect(writeControl(bench, 8, 0x10) == .gp(0))

@@ -1,7 +1,7 @@
 /// SSE floating point as pure operations on Float and Double, with every MXCSR exception flag found
 /// in software: nothing depends on the host's floating-point environment (Intel SDM vol. 1, chapter
-/// 4 and 11.5). Rounding to nearest is the host's arithmetic, which IEEE 754 defines to the bit; the
-/// other modes are computed in software (`SoftFloat`).
+/// 4 and 11.5). Rounding to nearest is the host's arithmetic, which IEEE 754 defines to the bit;
+/// the other modes are computed in software (`SoftFloat`).
 protocol SSEFloat: BinaryFloatingPoint where Exponent == Int {
     /// Bytes of an element.
     static var size: Int { get }
@@ -65,6 +65,10 @@ struct FloatContext {
         if unmasked & before != 0 { raised &= before }
     }
 
+    private var isOverflowMasked: Bool {
+        control & (MXCSR.overflow &<< MXCSR.maskShift) != 0
+    }
+
     private var isUnderflowMasked: Bool {
         control & (MXCSR.underflow &<< MXCSR.maskShift) != 0
     }
@@ -101,11 +105,12 @@ struct FloatContext {
     }
 
     /// Settles a finite operation's rounded result `r`: `exact` says whether it is what it should
-    /// be, `tiny` whether the exact value, rounded as if exponents had no end, is below the normal
+    /// be (where it is infinite: whether it would be without limits to the exponent), `tiny` whether the exact value, rounded as if exponents had no end, is below the normal
     /// range.
     mutating func settle<T: SSEFloat>(_ r: T, exact: Bool, tiny: Bool) -> T {
         if r.isInfinite {
-            raised |= MXCSR.overflow | MXCSR.precision
+            let isTold = isOverflowMasked || !exact
+            raised |= MXCSR.overflow | (isTold ? MXCSR.precision : 0)
             return r
         }
         if tiny {
@@ -130,11 +135,20 @@ struct FloatContext {
         if isDirected { return directedSum(a, b) }
         let r = a + b
         if a.isInfinite || b.isInfinite { return r.isNaN ? invalid() : r }
-        if r.isInfinite { return settle(r, exact: false, tiny: false) }
-        // The rounding error of a sum is itself a number: zero for an exact one.
+        if r.isInfinite {
+            let half: T = 0.5
+            let error = FloatContext.errorOfSum(a * half, b * half)
+            return settle(r, exact: error == 0, tiny: false)
+        }
+        return settle(r, exact: FloatContext.errorOfSum(a, b) == 0, tiny: r.isSubnormal)
+    }
+
+    /// The rounding error of a sum is itself a number: zero for an exact one.
+    @inline(__always)
+    private static func errorOfSum<T: SSEFloat>(_ a: T, _ b: T) -> T {
+        let r = a + b
         let t = r - a
-        let error = (a - (r - t)) + (b - t)
-        return settle(r, exact: error == 0, tiny: r.isSubnormal)
+        return (a - (r - t)) + (b - t)
     }
 
     mutating func multiply<T: SSEFloat>(_ x: T, _ y: T) -> T {
@@ -290,8 +304,10 @@ struct FloatContext {
         if isDirected { return directed(Unrounded(Finite(a))) }
         let rounded = Float(a.significand)
         let tiny = a.exponent &+ rounded.exponent < Float.leastNormalMagnitude.exponent
-        let exact =
-            tiny && !isUnderflowMasked ? Double(rounded) == a.significand : Double(r) == a
+        // What is not delivered counts as rounded without limits to its exponent.
+        let isUnlimited =
+            tiny && !isUnderflowMasked || r.isInfinite && !isOverflowMasked
+        let exact = isUnlimited ? Double(rounded) == a.significand : Double(r) == a
         return settle(r, exact: exact, tiny: tiny)
     }
 

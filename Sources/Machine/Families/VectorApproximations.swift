@@ -1,9 +1,10 @@
 import X86
 
 /// RCPPS, RCPSS, RSQRTPS and RSQRTSS (Intel SDM vol. 2). The manual asks for a relative error of at
-/// most 1.5 x 2^-12 and leaves the bits to each processor; here they are the correctly rounded double
-/// quotient (for the roots, that of 1 and the correctly rounded double root), rounded to 12 bits
-/// after the leading one: an error of at most 2^-13 + 2^-51. Nothing of it depends on the host.
+/// most 1.5 x 2^-12 and leaves the bits to each processor; here they are the correctly rounded
+/// double quotient (for the roots, that of 1 and the correctly rounded double root), rounded to 12
+/// bits after the leading one: an error of at most 2^-13 + 2^-51. Nothing of it depends on the
+/// host.
 extension CPU {
     func executeApproximation(
         _ i: borrowing Instruction, scalar: Bool, root: Bool

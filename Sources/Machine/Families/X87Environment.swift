@@ -1,8 +1,8 @@
 import X86
 
-/// FNSTENV, FLDENV, FNSAVE and FRSTOR: the x87 environment in its four forms, and the registers after
-/// it (Intel SDM vol. 1, 8.1.10 and figures 8-9 to 8-12). Code and data selectors are stored as zero,
-/// as CPUID says; the real-mode forms hold offsets where the manual has 20-bit addresses.
+/// FNSTENV, FLDENV, FNSAVE and FRSTOR: the x87 environment in its four forms, and the registers
+/// after it (Intel SDM vol. 1, 8.1.10 and figures 8-9 to 8-12). Code and data selectors are stored
+/// as zero, as CPUID says; the real-mode forms hold offsets where the manual has 20-bit addresses.
 extension CPU {
     private func environmentSize(_ i: borrowing Instruction) -> Int {
         i.operandSize == 2 ? 14 : 28

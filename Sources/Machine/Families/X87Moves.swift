@@ -108,8 +108,8 @@ extension CPU {
         load(i, v, x87Control)
     }
 
-    /// FLDL2T, FLDL2E, FLDPI, FLDLG2 and FLDLN2: rounded as RC says, to the extended format, without
-    /// telling of it.
+    /// FLDL2T, FLDL2E, FLDPI, FLDLG2 and FLDLN2: rounded as RC says, to the extended format,
+    /// without telling of it.
     func executeX87LoadConstant(_ i: borrowing Instruction, _ v: Unrounded) throws(Fault) {
         try beginX87()
         var c = x87Control

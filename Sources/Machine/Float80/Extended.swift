@@ -1,5 +1,5 @@
-/// A number in the 80-bit double extended-precision format, as its bits (Intel SDM vol. 1, 4.2.2 and
-/// table 4-3): any of the 2^80 patterns, the unsupported ones included.
+/// A number in the 80-bit double extended-precision format, as its bits (Intel SDM vol. 1, 4.2.2
+/// and table 4-3): any of the 2^80 patterns, the unsupported ones included.
 struct Extended: Equatable {
     /// The significand with its explicit integer bit at 63.
     var significand: UInt64

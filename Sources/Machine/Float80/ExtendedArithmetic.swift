@@ -2,8 +2,8 @@
 /// 8.3.5; special cases in vol. 2, each instruction's table). Exact before the one rounding.
 extension FloatControl {
     /// What comes before any arithmetic: unsupported formats and NaNs. Nil when both operands are
-    /// numbers; else the result (SDM vol. 1, table 4-7: the NaN with the larger significand, an SNaN
-    /// only against a number).
+    /// numbers; else the result (SDM vol. 1, table 4-7: the NaN with the larger significand, an
+    /// SNaN only against a number).
     mutating func special(_ a: Extended, _ b: Extended) -> Extended? {
         if a.isUnsupported || b.isUnsupported { return invalidResult() }
         if !a.isNaN && !b.isNaN { return nil }

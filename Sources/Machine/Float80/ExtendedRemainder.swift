@@ -70,7 +70,8 @@ extension FloatControl {
         return Remainder(value: value, quotient: quotient & 7)
     }
 
-    /// `a` x 2^`bits` divided by `b`, both with bit 63 set: the quotient's low 64 bits and the rest.
+    /// `a` x 2^`bits` divided by `b`, both with bit 63 set: the quotient's low 64 bits and the
+    /// rest.
     private func divide(_ a: UInt64, _ b: UInt64, bits: Int) -> (quotient: UInt64, rest: UInt64) {
         var rest = a >= b ? a &- b : a
         var quotient: UInt64 = a >= b ? 1 : 0

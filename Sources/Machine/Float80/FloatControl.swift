@@ -109,7 +109,8 @@ extension FloatControl {
 
     /// Rounds a result to a format and raises OE, UE and PE. Tininess is found after rounding (SDM
     /// vol. 1, 4.9.1.5). With `wraps` (x87 registers) an unmasked overflow or underflow gives the
-    /// result with its exponent moved into the range; where even that is not enough, infinity or zero.
+    /// result with its exponent moved into the range; where even that is not enough, infinity or
+    /// zero.
     mutating func round(
         _ v: Unrounded, to format: FloatFormat, wraps: Bool = false
     ) -> Rounded {
@@ -131,7 +132,7 @@ extension FloatControl {
             return Rounded(
                 negative: v.negative, exponent: moved, significand: first.significand)
         }
-        raised |= FloatControl.precision
+        if isMasked(FloatControl.overflow) || wraps { raised |= FloatControl.precision }
         if !isMasked(FloatControl.overflow) && wraps {
             // Only FSCALE comes here (measured).
             roundedUp = true

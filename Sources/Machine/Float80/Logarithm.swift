@@ -1,6 +1,7 @@
 /// Logarithms and powers of two: FYL2X, FYL2XP1 and F2XM1 (Intel SDM vol. 2). With 128-bit
 /// arithmetic throughout, results err by less than 2^-50 units in the last place before they are
-/// rounded as RC says; the manual allows one unit (SDM vol. 1, 8.3.10). Precision control has no say.
+/// rounded as RC says; the manual allows one unit (SDM vol. 1, 8.3.10). Precision control has no
+/// say.
 extension FloatControl {
     /// y x log2(x).
     mutating func multiplyByLogarithm(_ y: Extended, _ x: Extended) -> Extended {
@@ -56,8 +57,8 @@ extension FloatControl {
         return r
     }
 
-    /// 2^x - 1 for -1 <= x <= 1. The manual leaves the result for other numbers undefined: here they
-    /// stay as they are. Always inexact (measured).
+    /// 2^x - 1 for -1 <= x <= 1. The manual leaves the result for other numbers undefined: here
+    /// they stay as they are. Always inexact (measured).
     mutating func powerOf2Less1(_ x: Extended) -> Extended {
         if let r = special(x) { return r }
         if x.isInfinite { return x.isNegative ? Extended.one.negated : x }
@@ -117,8 +118,8 @@ enum Logarithm {
         return x.plus(WideConstant.one).flatMap(base2) ?? x
     }
 
-    /// 2 / ln 2 x artanh(n / d), for quotients up to 0.172 in magnitude: what log2((d + n) / (d - n))
-    /// is.
+    /// 2 / ln 2 x artanh(n / d), for quotients up to 0.172 in magnitude: what log2((d + n) / (d -
+    /// n)) is.
     private static func ofQuotient(_ n: Unrounded, _ d: Unrounded) -> Unrounded {
         let s = n.over(d)
         let z = s.times(s).fraction

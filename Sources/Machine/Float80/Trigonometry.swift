@@ -105,7 +105,8 @@ struct Angle {
 
     private var square: UInt128 { rest.times(rest).fraction }
 
-    /// r (1 - z/(2*3) (1 - z/(4*5) (1 - ...))) with z = r^2 < 0.617: 17 terms leave less than 2^-130.
+    /// r (1 - z/(2*3) (1 - z/(4*5) (1 - ...))) with z = r^2 < 0.617: 17 terms leave less than
+    /// 2^-130.
     private var ofRestSine: Unrounded {
         if rest.exponent < -62 { return rest.nudged(outwards: false) }
         return rest.times(series(first: 2))

@@ -1,6 +1,6 @@
 /// Arithmetic on numbers with 128 bits of significand, for the transcendental instructions: each
-/// operation errs by at most two units of the last bit, about 2^-126 of its result. The operands are
-/// not zero.
+/// operation errs by at most two units of the last bit, about 2^-126 of its result. The operands
+/// are not zero.
 extension Unrounded {
     /// The high half of a product.
     @inline(__always)

@@ -1,5 +1,5 @@
-/// Constants of the transcendental instructions, to 128 bits, rounded to nearest: a table. Made with
-/// mpmath 1.3.0 from their definitions.
+/// Constants of the transcendental instructions, to 128 bits, rounded to nearest: a table. Made
+/// with mpmath 1.3.0 from their definitions.
 enum WideConstant {
     /// ln 2.
     static let naturalLogOf2 = Unrounded(

@@ -95,9 +95,9 @@ extension CPU {
         try writeSlow(a, v, 8, context)
     }
 
-    /// 16- and 32-bit protected mode, and virtual-8086 mode: 8-byte gates. The latter's segments are
-    /// pushed first and become null, and only code at CPL 0 can be entered from it (Intel SDM vol. 3,
-    /// 20.3.1).
+    /// 16- and 32-bit protected mode, and virtual-8086 mode: 8-byte gates. The latter's segments
+    /// are pushed first and become null, and only code at CPL 0 can be entered from it (Intel SDM
+    /// vol. 3, 20.3.1).
     func enterProtected(_ event: Delivery) throws(Fault) {
         let at = UInt64(event.vector) &<< 3
         if at | 7 > UInt64(pointee.idtr.limit) { throw .generalProtection(event.gateError) }

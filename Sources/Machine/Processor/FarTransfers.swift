@@ -112,7 +112,8 @@ extension CPU {
         }
     }
 
-    /// JMP or CALL to a TSS or through a task gate. A fault in the new task follows the instruction.
+    /// JMP or CALL to a TSS or through a task gate. A fault in the new task follows the
+    /// instruction.
     private func farTask(
         _ descriptor: Descriptor, _ selector: UInt16, isCall: Bool
     ) throws(Fault) {

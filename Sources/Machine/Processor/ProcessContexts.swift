@@ -3,8 +3,8 @@ import X86
 /// Process-context identifiers (Intel SDM vol. 3, 4.10.1 and 4.10.4.1; vol. 2, INVPCID). The
 /// translation cache keeps nothing of a context that is left: a load of CR3 forgets all but global
 /// pages even where its bit 63 would allow to keep them, which the manual permits, as a processor
-/// may drop what it has cached at any time. A context that is not the current one is therefore always
-/// clean.
+/// may drop what it has cached at any time. A context that is not the current one is therefore
+/// always clean.
 extension CPU {
     /// Bit 63 of what is loaded into CR3: nothing need be forgotten.
     private static var keepsTranslations: UInt64 { 1 << 63 }

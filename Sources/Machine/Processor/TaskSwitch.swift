@@ -1,7 +1,7 @@
 import X86
 
-/// Hardware task switches outside IA-32e mode (Intel SDM vol. 3, chapter 7): JMP and CALL to a TSS or
-/// a task gate, events through a task gate, and IRET with NT set.
+/// Hardware task switches outside IA-32e mode (Intel SDM vol. 3, chapter 7): JMP and CALL to a TSS
+/// or a task gate, events through a task gate, and IRET with NT set.
 extension CPU {
     enum TaskSwitchCause {
         case jump, call, event, interruptReturn
