@@ -134,9 +134,9 @@ import X86
         #expect(try draw(b) == first)
         #expect(try draw(c) != first)
         let snapshot = a.save()
-        // The second format, and eight bytes more at its end.
+        // The mark of the extended format, and eight bytes more at its end.
         #expect(snapshot.state.count == untouched.count + 8)
-        #expect(untouched[2...5] == [0x4D, 0x53, 0x01, 0x00] && snapshot.state[4] == 2)
+        #expect(untouched[6] == 0 && snapshot.state[6] == 1)
         let second = try draw(a)
         #expect(second != first)
         try a.restore(snapshot)
