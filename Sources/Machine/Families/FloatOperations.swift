@@ -105,8 +105,8 @@ struct FloatContext {
     }
 
     /// Settles a finite operation's rounded result `r`: `exact` says whether it is what it should
-    /// be (where it is infinite: whether it would be without limits to the exponent), `tiny` whether the exact value, rounded as if exponents had no end, is below the normal
-    /// range.
+    /// be (where it is infinite: whether it would be without limits to the exponent), `tiny`
+    /// whether the exact value, rounded as if exponents had no end, is below the normal range.
     mutating func settle<T: SSEFloat>(_ r: T, exact: Bool, tiny: Bool) -> T {
         if r.isInfinite {
             let isTold = isOverflowMasked || !exact
