@@ -73,7 +73,8 @@ public final class Machine {
             to: SharedState(
                 memory: memory.base, memorySize: configuration.memory,
                 pageFlags: memory.pageFlags, bus: .passUnretained(bus), costs: costs,
-                blocks: nil, machine: .passUnretained(self), vendor: configuration.vendor))
+                blocks: nil, machine: .passUnretained(self), vendor: configuration.vendor,
+                seed: configuration.seed))
         for cpu in cpus { cpu.pointee.rdx = UInt64(cpu.identify(leaf: 1, subleaf: 0).eax) }
         if configuration.platform == .pc { bus.rescheduleIntervalTimer(after: 0, by: nil) }
     }

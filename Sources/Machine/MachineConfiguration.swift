@@ -31,6 +31,8 @@ public struct MachineConfiguration: Sendable {
     /// Cycles between two polls of `Machine.inputs`; rounded up to a multiple of
     /// `Machine.quantum`, so that polling never changes how vCPUs interleave.
     public var inputPollCycles: UInt64
+    /// Decides what RDRAND and RDSEED give.
+    public var seed: UInt64
     public var platform: Platform
     /// What the battery-backed clock of a `pc` shows at cycle 0: seconds since 1970 (UTC).
     public var epoch: UInt64
@@ -42,7 +44,8 @@ public struct MachineConfiguration: Sendable {
     public init(
         memory: UInt64 = 256 << 20, cpus: Int = 1, vendor: Vendor = .intel,
         costs: CostProfile = .uniform, executor: Executor = .blocks,
-        inputPollCycles: UInt64 = 1 << 20, platform: Platform = .bare, epoch: UInt64 = 0
+        inputPollCycles: UInt64 = 1 << 20, seed: UInt64 = 0, platform: Platform = .bare,
+        epoch: UInt64 = 0
     ) {
         self.memory = memory
         self.cpus = cpus
@@ -50,6 +53,7 @@ public struct MachineConfiguration: Sendable {
         self.costs = costs
         self.executor = executor
         self.inputPollCycles = inputPollCycles
+        self.seed = seed
         self.platform = platform
         self.epoch = epoch
     }

@@ -107,6 +107,16 @@ import Testing
         #expect(try same.json()["parted"] as? Bool == false)
     }
 
+    /// Traces of earlier hosts, with input, injections and observed tables.
+    @Test(arguments: ["shell", "nmi-amd-tables", "deadlock"])
+    func oldTracesHaveTheirWorldsToo(_ name: String) throws {
+        let trace = Tool.root.appending(path: "Traces/\(name).pvt").path
+        for other in [["--design", "hardened"], ["--what-if", "--cost", "core2"]] {
+            let result = try Tool.run(["replay", trace] + other)
+            #expect(result.status == 0, "\(result.text)\(result.error)")
+        }
+    }
+
     @Test func costsAreChosenAndChecked() throws {
         let scratch = try Scratch()
         let file = scratch.path("mine.json")

@@ -131,15 +131,6 @@ struct DeliveryLegacyTests {
         }
     }
 
-    @Test("a task gate ends the run by name")
-    func taskGate() throws {
-        let bench = try protected(cpl: 0)
-        gate(bench, 6, 5)
-        bench.assemble([0x0F, 0x0B])
-        bench.step()
-        #expect(bench.machine.notExecutable?.name == "task gate")
-    }
-
     @Test("real mode: a vector of four bytes, three words, no error code, and IRET")
     func realMode() throws {
         let bench = try Bench()

@@ -12,6 +12,7 @@ import X86
         (NativeGenerator.Subject.integer, 4 as UInt64, 60_000),
         (NativeGenerator.Subject.integer32, 5 as UInt64, 30_000),
         (NativeGenerator.Subject.vector, 6 as UInt64, 10_000),
+        (NativeGenerator.Subject.x87, 7 as UInt64, 5_000),
     ])
     func executorsAgree(
         _ subject: NativeGenerator.Subject, _ seed: UInt64, _ count: Int
@@ -69,9 +70,8 @@ import X86
         let words = bench.window.assumingMemoryBound(to: UInt64.self)
         for n in 0..<FamilyBench.areaBytes / 8 { words[n] = fill &* UInt64(n + 1) }
         for n in 0..<16 { cpu.registers[n] = c.registers[n] }
-        UnsafeMutableRawPointer(cpu.vectorState).copyMemory(
-            from: c.vectors.xmm, byteCount: 256)
-        cpu.vectorState.pointee.mxcsr = c.vectors.mxcsr | 0x1F80
+        cpu.adopt(c.vectors)
+        cpu.vectorState.pointee.mxcsr |= 0x1F80
         cpu.pointee.rflags = c.flags
         cpu.pointee.rip = FamilyBench.codeStart
         cpu.pointee.attention = 0

@@ -12,6 +12,9 @@ struct NativeGenerator {
         case vector
         /// Integer instructions in 32-bit compatibility mode.
         case integer32
+        case x87
+        /// The transcendental x87 instructions, with operands that suit them.
+        case transcendental
     }
 
     var random: SplitMix64
@@ -71,6 +74,12 @@ struct NativeGenerator {
         case .vector:
             bytes.append(0x0F)
             if map >= 70 { bytes.append(map < 88 ? 0x38 : 0x3A) }
+        case .x87:
+            bytes.append(map == 0 ? 0x9B : 0xD8 | UInt8(random.below(8)))
+            if random.chance(50) { bytes.append(0xC0 | UInt8(random.below(64))) }
+        case .transcendental:
+            let codes: [UInt8] = [0xF0, 0xF1, 0xF2, 0xF3, 0xF9, 0xFB, 0xFE, 0xFF]
+            return [0xD9, codes[random.below(codes.count)]]
         }
         for _ in 0..<15 { bytes.append(UInt8(truncatingIfNeeded: random.next())) }
         return Array(bytes.prefix(15))
@@ -78,12 +87,15 @@ struct NativeGenerator {
 
     /// Ours, unprivileged, and the same on the host whatever else that offers.
     private func isWanted(_ i: Instruction, _ bytes: [UInt8]) -> Bool {
-        if NativeGenerator.excluded.contains(i.mnemonic) { return false }
+        if subject == .transcendental { return true }
+        let isX87 = NativeGenerator.x87.contains(i.mnemonic)
+        if isX87 != (subject == .x87) { return false }
+        if !isX87 && NativeGenerator.excluded.contains(i.mnemonic) { return false }
         // FS is the host's own.
         if i.segment == SegmentNumber.fs { return false }
         if mode == .bits32 && i.segment == SegmentNumber.gs { return false }
         let isVector = NativeGenerator.touchesVectors(i)
-        if isVector != (subject == .vector) { return false }
+        if !isX87 && isVector != (subject == .vector) { return false }
         let repeats = i.flags.contains(.rep) || i.flags.contains(.repne)
         switch i.mnemonic {
         case .bsf, .bsr:
@@ -104,7 +116,7 @@ struct NativeGenerator {
 
     static func touchesVectors(_ i: Instruction) -> Bool {
         for o in [i.operands.0, i.operands.1, i.operands.2]
-        where o.kind == .xmm || o.kind == .mmx || o.kind == .x87 {
+        where o.kind == .xmm || o.kind == .mmx {
             return true
         }
         return [.ldmxcsr, .stmxcsr, .emms].contains(i.mnemonic)
@@ -120,13 +132,12 @@ struct NativeGenerator {
         .xrstor, .xrstors, .fxsave, .fxrstor, .monitor, .mwait, .vmcall, .vmmcall, .rsm, .stac,
         .clac, .invpcid, .ud0, .ud1, .ud2, .movSegment, .swapgs, .movntdqa, .clflushopt,
         .hlt, .cli, .sti, .in, .out, .ins, .outs, .lgdt, .lidt, .lldt, .ltr, .invd, .wbinvd,
-        .invlpg, .rdmsr, .wrmsr, .movControl, .movDebug, .clts, .lmsw, .fwait, .fldcw, .fnstcw,
-        .fnstsw, .fninit, .fnclex, .fnop, .fldenv, .fnstenv, .frstor, .fnsave,
+        .invlpg, .rdmsr, .wrmsr, .movControl, .movDebug, .clts, .lmsw,
     ]
 
     // MARK: - Operands
 
-    private mutating func value() -> UInt64 {
+    mutating func value() -> UInt64 {
         switch random.below(8) {
         case 0, 1: return random.next()
         case 2: return random.next() >> UInt64(random.below(64))
@@ -162,10 +173,12 @@ struct NativeGenerator {
         if mode == .bits32 {
             for n in 0..<16 { c.registers[n] &= 0xFFFF_FFFF }
         }
+        if subject == .x87 || subject == .transcendental { return fillX87(&c) }
         guard subject == .vector else { return }
         for n in 0..<32 { c.vectors.xmm[n] = vectorWord() }
         // Flags already set, DAZ and FTZ, exceptions not masked.
         if random.chance(30) { c.vectors.mxcsr |= UInt32(random.below(64)) }
+        if random.chance(40) { c.vectors.mxcsr |= UInt32(random.below(4)) << 13 }
         if random.chance(20) { c.vectors.mxcsr |= 1 << 6 }
         if random.chance(20) { c.vectors.mxcsr |= 1 << 15 }
         if random.chance(10) { c.vectors.mxcsr &= ~(UInt32(random.below(64)) << 7) }
@@ -193,7 +206,7 @@ struct NativeGenerator {
 
     /// A double near the ends and the middle of its range: zeros, denormals, infinities and NaNs
     /// among them.
-    private mutating func double() -> UInt64 {
+    mutating func double() -> UInt64 {
         let exponents: [UInt64] = [0, 1, 2, 0x7FE, 0x7FF, 0x3FE, 0x3FF, 0x400, 0x41E, 0x43E]
         var exponent = exponents[random.below(exponents.count)]
         if random.chance(40) { exponent = 0x3FF - 30 + UInt64(random.below(60)) }
@@ -220,6 +233,21 @@ struct NativeGenerator {
         }
     }
 
+    /// Registers that look like short strings of few different characters.
+    private mutating func fillStrings(_ c: inout NativeCase) {
+        for n in 0..<32 where random.chance(80) {
+            var word: UInt64 = 0
+            for byte in 0..<8 {
+                let character = UInt64(random.below(random.chance(90) ? 6 : 256))
+                word |= character << UInt64(8 * byte)
+            }
+            c.vectors.xmm[n] = word
+        }
+        for n in [0, 2] where random.chance(80) {
+            c.registers[n] = UInt64(bitPattern: Int64(random.below(40)) - 20)
+        }
+    }
+
     /// Bends registers and displacements towards the window.
     private mutating func steer(_ c: inout NativeCase, _ i: Instruction) {
         switch i.mnemonic {
@@ -234,6 +262,8 @@ struct NativeGenerator {
         case .maskmovq, .maskmovdqu:
             if random.chance(85) { c.registers[7] = place() }
             return
+        case .pcmpestri, .pcmpestrm, .pcmpistri, .pcmpistrm:
+            fillStrings(&c)
         case .enter, .leave:
             if random.chance(85) { c.registers[5] = place() }
             return

@@ -3,15 +3,40 @@ import X86
 
 @testable import Machine
 
-/// x87 and SSE state as the oracle's protocol has it (Tools/native-oracle/main.c); 400 bytes.
+/// x87 and SSE state as the oracle's protocol has it (Tools/native-oracle/main.c); 416 bytes.
 struct NativeVectors {
-    static let bytes = 400
+    static let bytes = 416
     var xmm = [UInt64](repeating: 0, count: 32)
+    /// ST(0)...ST(7), two words each.
     var x87 = [UInt64](repeating: 0, count: 16)
     var mxcsr: UInt32 = 0x1F80
     var control: UInt16 = 0x37F
     var status: UInt16 = 0
+    /// One bit for each physical register that is not empty.
     var tags: UInt16 = 0
+    var opcode: UInt16 = 0
+    var instructionPointer: UInt64 = 0
+    var dataPointer: UInt64 = 0
+}
+
+extension CPU {
+    /// Takes x87 and SSE state in the oracle's form.
+    func adopt(_ v: NativeVectors) {
+        let state = vectorState
+        UnsafeMutableRawPointer(state).copyMemory(from: v.xmm, byteCount: 256)
+        let top = Int(v.status >> 11) & 7
+        for n in 0..<16 { x87Words[(2 * top + n) & 15] = v.x87[n] }
+        state.pointee.mxcsr = v.mxcsr
+        state.pointee.controlWord = v.control
+        state.pointee.statusWord = v.status
+        state.pointee.tagWord = 0
+        for n in 0..<8 where v.tags >> UInt16(n) & 1 == 0 {
+            state.pointee.tagWord |= 3 << UInt16(2 * n)
+        }
+        state.pointee.lastOpcode = v.opcode
+        state.pointee.instructionPointer = v.instructionPointer
+        state.pointee.dataPointer = v.dataPointer
+    }
 }
 
 /// One instruction to run, with all it can see.
@@ -79,7 +104,10 @@ struct NativeBytes {
         put(v.control)
         put(v.status)
         put(v.tags)
-        for _ in 0..<3 { put(UInt16(0)) }
+        put(v.opcode)
+        for _ in 0..<2 { put(UInt16(0)) }
+        put(v.instructionPointer)
+        put(v.dataPointer)
     }
 
     mutating func takeVectors() -> NativeVectors {
@@ -90,7 +118,10 @@ struct NativeBytes {
         v.control = take(UInt16.self)
         v.status = take(UInt16.self)
         v.tags = take(UInt16.self)
-        for _ in 0..<3 { _ = take(UInt16.self) }
+        v.opcode = take(UInt16.self)
+        for _ in 0..<2 { _ = take(UInt16.self) }
+        v.instructionPointer = take(UInt64.self)
+        v.dataPointer = take(UInt64.self)
         return v
     }
 

@@ -14,6 +14,8 @@ import X86
         (NativeGenerator.Subject.integer, 1 as UInt64, 150_000),
         (NativeGenerator.Subject.vector, 2 as UInt64, 60_000),
         (NativeGenerator.Subject.integer32, 3 as UInt64, 50_000),
+        (NativeGenerator.Subject.x87, 4 as UInt64, 100_000),
+        (NativeGenerator.Subject.transcendental, 5 as UInt64, 20_000),
     ])
     func agreesWithTheProcessor(
         _ subject: NativeGenerator.Subject, _ seed: UInt64, _ count: Int
@@ -51,21 +53,38 @@ import X86
         private let subject: NativeGenerator.Subject
 
         init(seed: UInt64, _ subject: NativeGenerator.Subject) throws {
-            bench =
-                try subject == .integer32
-                ? FamilyBench(.bits32, compatibility: true) : FamilyBench(.bits64)
+            let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+            let isAMD = text.contains("AuthenticAMD")
+            let is32 = subject == .integer32
+            bench = try FamilyBench(
+                is32 ? .bits32 : .bits64, compatibility: is32, vendor: isAMD ? .amd : .intel)
             generator = NativeGenerator(seed: seed, subject, bench)
             self.subject = subject
-            let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
             isMeasuredKind = text.contains("AuthenticAMD") && text.contains("cpu family\t: 26")
             pattern = .allocate(byteCount: FamilyBench.areaBytes, alignment: 16)
             var fill = SplitMix64(state: 0x243F_6A88_85A3_08D3)
             for n in 0..<FamilyBench.areaBytes / 8 {
-                pattern.storeBytes(of: fill.next(), toByteOffset: n * 8, as: UInt64.self)
+                let word = NativeComparison.patternWord(n, fill.next())
+                pattern.storeBytes(of: word, toByteOffset: n * 8, as: UInt64.self)
             }
         }
 
         deinit { pattern.deallocate() }
+
+        /// As the oracle fills the data window: every fourth word is a number that random bits
+        /// seldom are.
+        private static func patternWord(_ n: Int, _ z: UInt64) -> UInt64 {
+            switch n % 4 == 3 ? z % 8 : 0 {
+            case 1: return z & 0x800F_FFFF_FFFF_FFFF
+            case 2: return z | 0x7FF0_0000_0000_0000
+            case 3: return z & 0x8000_0000_0000_0000
+            case 4: return z & 0x807F_FFFF_807F_FFFF
+            case 5: return z | 0x7F80_0000_7F80_0000
+            case 6: return UInt64(bitPattern: Int64(bitPattern: z) >> Int64(z >> 4 & 63))
+            case 7: return z >> 16 | 0x3FFF << 48
+            default: return z
+            }
+        }
 
         /// How many different mnemonics a run of the default size must have met.
         var expectedMnemonics: Int {
@@ -73,6 +92,8 @@ import X86
             case .integer: return 80
             case .integer32: return 90
             case .vector: return 230
+            case .x87: return 80
+            case .transcendental: return 8
             }
         }
 
@@ -96,7 +117,7 @@ import X86
                 }
                 let theirs = try NativeOracle.run(cases)
                 for n in 0..<cases.count {
-                    compare(cases[n], instructions[n], ours[n], theirs[n])
+                    try compare(cases[n], instructions[n], ours[n], theirs[n])
                 }
             }
         }
@@ -112,7 +133,7 @@ import X86
             cpu.pointee.rflags = c.flags
             cpu.pointee.rip = FamilyBench.codeStart
             _ = try? cpu.translateFetch(FamilyBench.codeStart)
-            load(c.vectors)
+            cpu.adopt(c.vectors)
 
             let fault = bench.run(i)
             if fault == .notExecutable {
@@ -155,37 +176,37 @@ import X86
             return count & 31 > 16
         }
 
-        private func load(_ v: NativeVectors) {
-            let state = bench.cpu.vectorState
-            UnsafeMutableRawPointer(state).copyMemory(from: v.xmm, byteCount: 256)
-            bench.cpu.x87Words.update(from: v.x87, count: 16)
-            state.pointee.mxcsr = v.mxcsr
-            state.pointee.controlWord = v.control
-            state.pointee.statusWord = v.status
-            state.pointee.tagWord = v.tags == 0xFF ? 0 : 0xFFFF
-        }
-
         private func store(_ v: inout NativeVectors) {
             let state = bench.cpu.vectorState
             v.xmm.withUnsafeMutableBytes {
                 $0.copyMemory(from: UnsafeRawBufferPointer(start: state, count: 256))
             }
-            for n in 0..<16 { v.x87[n] = bench.cpu.x87Words[n] }
+            let top = bench.cpu.x87Top
+            for n in 0..<16 { v.x87[n] = bench.cpu.x87Words[(2 * top + n) & 15] }
             v.mxcsr = state.pointee.mxcsr
             v.control = state.pointee.controlWord
             v.status = state.pointee.statusWord
-            v.tags = state.pointee.tagWord == 0 ? 0xFF : 0
+            for n in 0..<8 where state.pointee.tagWord >> UInt16(2 * n) & 3 != 3 {
+                v.tags |= 1 << UInt16(n)
+            }
+            v.opcode = state.pointee.lastOpcode
+            v.instructionPointer = state.pointee.instructionPointer
+            v.dataPointer = state.pointee.dataPointer
         }
 
         // MARK: - Comparison
 
         private func compare(
             _ c: NativeCase, _ i: Instruction, _ ours: NativeOutcome, _ theirs: NativeOutcome
-        ) {
+        ) throws {
             compared += 1
             mnemonics[i.mnemonic, default: 0] += 1
             if ours.vector != NativeOutcome.completed { faults += 1 }
-            let what = differences(c, i, ours, theirs)
+            var what = differences(c, i, ours, theirs)
+            if !what.isEmpty && disagreements < 100 {
+                // A switch to another process on the way drops the x87 pointers: try again.
+                what = differences(c, i, ours, try NativeOracle.run([c])[0])
+            }
             if what.isEmpty { return }
             disagreements += 1
             perMnemonic[i.mnemonic, default: 0] += 1
@@ -202,6 +223,8 @@ import X86
             func check(_ name: String, _ a: UInt64, _ b: UInt64) {
                 if a != b { what.append("\(name) is \(hex(a)), really \(hex(b))") }
             }
+            // MXCSR.MM, which AMD's processors have and our CPUID does not promise.
+            if i.mnemonic == .ldmxcsr && theirs.vectors.mxcsr & 1 << 17 != 0 { return [] }
             check("rip", ours.rip, theirs.rip)
             // Where both of CMPS's operands fault, the manuals do not say which does first: Intel's
             // processors read [rSI] first, AMD's [rDI].
@@ -210,7 +233,10 @@ import X86
                 && theirs.vector != NativeOutcome.completed
             if !bothFault { check("vector", UInt64(ours.vector), UInt64(theirs.vector)) }
             if !bothFault && ours.vector == Vector.pageFault && theirs.vector == Vector.pageFault {
-                check("cr2", ours.cr2, theirs.cr2)
+                // Which byte of a large image is touched first is the processor's affair.
+                let isImage = [.fnsave, .frstor, .fnstenv, .fldenv].contains(i.mnemonic)
+                let place: UInt64 = isImage ? ~0xFFF : ~0
+                check("cr2", ours.cr2 & place, theirs.cr2 & place)
                 // Whether something of the kernel's is mapped there is the host's affair.
                 let mask: UInt32 = ours.cr2 >> 47 != 0 ? 0x6 : 0x7
                 check("error", UInt64(ours.errorCode & mask), UInt64(theirs.errorCode & mask))
@@ -229,16 +255,37 @@ import X86
             if ours.changes != theirs.changes {
                 what.append("memory \(ours.changes.map(hex)), really \(theirs.changes.map(hex))")
             }
-            if subject == .vector { what += vectorDifferences(ours.vectors, theirs.vectors) }
+            if subject == .vector { what += vectorDifferences(i, ours.vectors, theirs.vectors) }
+            if subject == .x87 || subject == .transcendental {
+                let found = x87Differences(i, ours.vectors, theirs.vectors)
+                if !found.isEmpty { what += found + [describe(c.vectors)] }
+            }
             if !what.isEmpty {
                 what.append("registers " + c.registers.map(hex).joined(separator: " "))
             }
             return what
         }
 
-        private func vectorDifferences(_ a: NativeVectors, _ b: NativeVectors) -> [String] {
+        /// Two singles each, whose differences are within what two approximations may err by.
+        private func areNear(_ a: UInt64, _ b: UInt64) -> Bool {
+            [0, 32].allSatisfy { (shift: UInt64) in
+                let x = Float(bitPattern: UInt32(truncatingIfNeeded: a >> shift))
+                let y = Float(bitPattern: UInt32(truncatingIfNeeded: b >> shift))
+                if x.bitPattern == y.bitPattern { return true }
+                // The least normal numbers may have become zeros on one side.
+                let tiny = 2 * Float.leastNormalMagnitude
+                if abs(x) <= tiny && abs(y) <= tiny { return x.sign == y.sign }
+                return abs(x - y) <= abs(x) * 0x1.8p-11
+            }
+        }
+
+        private func vectorDifferences(
+            _ i: Instruction, _ a: NativeVectors, _ b: NativeVectors
+        ) -> [String] {
             var what: [String] = []
+            let isApproximate = [.rcpps, .rcpss, .rsqrtps, .rsqrtss].contains(i.mnemonic)
             for n in 0..<32 where a.xmm[n] != b.xmm[n] {
+                if isApproximate && areNear(a.xmm[n], b.xmm[n]) { continue }
                 what.append("xmm\(n / 2)[\(n & 1)] is \(hex(a.xmm[n])), really \(hex(b.xmm[n]))")
             }
             for n in 0..<8 {
@@ -252,6 +299,60 @@ import X86
             if a.mxcsr != b.mxcsr { what.append("mxcsr is \(a.mxcsr), really \(b.mxcsr)") }
             if a.tags != b.tags { what.append("tags are \(a.tags), really \(b.tags)") }
             return what
+        }
+
+        /// The transcendental instructions, whose results may differ in the last place.
+        private static let approximate: Set<Mnemonic> = [
+            .f2xm1, .fyl2x, .fyl2xp1, .fptan, .fpatan, .fsin, .fcos, .fsincos,
+        ]
+
+        private func x87Differences(
+            _ i: Instruction, _ a: NativeVectors, _ b: NativeVectors
+        ) -> [String] {
+            var what: [String] = []
+            func check(_ name: String, _ a: UInt64, _ b: UInt64) {
+                if a != b { what.append("\(name) is \(hex(a)), really \(hex(b))") }
+            }
+            let isApproximate = NativeComparison.approximate.contains(i.mnemonic)
+            let codes: UInt16 = isApproximate ? 0x200 : 0
+            check("status", UInt64(a.status | codes), UInt64(b.status | codes))
+            check("control", UInt64(a.control), UInt64(b.control))
+            check("tags", UInt64(a.tags), UInt64(b.tags))
+            // AMD's processors keep the pointers only with an unmasked exception, and kernels may
+            // drop them.
+            if b.instructionPointer != 0 {
+                check("opcode", UInt64(a.opcode), UInt64(b.opcode))
+                check("pointer", a.instructionPointer, b.instructionPointer)
+                if hasMemory(i) { check("data pointer", a.dataPointer, b.dataPointer) }
+            }
+            for n in 0..<8 {
+                let exponents = (a.x87[2 * n + 1] & 0xFFFF, b.x87[2 * n + 1] & 0xFFFF)
+                let significands = (a.x87[2 * n], b.x87[2 * n])
+                if exponents.0 == exponents.1 && significands.0 == significands.1 { continue }
+                if isApproximate && n < 2 {
+                    // One unit in the last place, across a power of two as well.
+                    let distance = Int64(
+                        bitPattern: (significands.0 << 1) &- (significands.1 << 1))
+                    let step = exponents.0 == exponents.1 ? 0 : 1
+                    if (exponents.0 ^ exponents.1) <= 0xFFF && distance.magnitude <= 2,
+                        abs(Int64(exponents.0) - Int64(exponents.1)) == step
+                    {
+                        continue
+                    }
+                }
+                what.append(
+                    "st\(n) is \(hex(exponents.0)):\(hex(significands.0)), really "
+                        + "\(hex(exponents.1)):\(hex(significands.1))")
+            }
+            return what
+        }
+
+        private func hasMemory(_ i: Instruction) -> Bool { i.operands.0.kind == .memory }
+
+        private func describe(_ v: NativeVectors) -> String {
+            let registers = (0..<8).map { hex(v.x87[2 * $0 + 1]) + ":" + hex(v.x87[2 * $0]) }
+            return "from control \(hex(UInt64(v.control))) status \(hex(UInt64(v.status))) tags "
+                + "\(hex(UInt64(v.tags))) stack " + registers.joined(separator: " ")
         }
 
         private func hex(_ v: UInt64) -> String { String(v, radix: 16) }

@@ -33,12 +33,13 @@ struct SystemInstructionRegisterTests {
         #expect(writeControl(bench, 3, Bench.pml4 | 0x18) == nil)
         #expect(bench.cpu.pointee.cr3 == Bench.pml4 | 0x18)
         #expect(writeControl(bench, 4, cr4 & ~CR4.pae) == .gp(0))
-        for bit in [0, 1, 12, 13, 14, 17, 18, 19, 21, 22, 23, 32, 63] as [UInt64] {
+        // PCIDE is not reserved, but CR3's low bits are set.
+        for bit in [0, 1, 12, 13, 14, 17, 19, 22, 23, 32, 63] as [UInt64] {
             #expect(writeControl(bench, 4, cr4 | 1 << bit) == .gp(0))
         }
         let useful =
             CR4.tsd | CR4.de | CR4.pse | CR4.pge | CR4.pce | CR4.osfxsr | CR4.osxmmexcpt
-            | CR4.umip | CR4.fsgsbase
+            | CR4.umip | CR4.fsgsbase | CR4.osxsave
         #expect(writeControl(bench, 4, cr4 | useful) == nil)
         #expect(bench.cpu.pointee.cr4 == cr4 | useful)
         #expect(writeControl(bench, 8, 0x10) == .gp(0))
@@ -190,14 +191,49 @@ struct SystemInstructionRegisterTests {
         #expect(cpu.pointee.dr7 & DebugBits.generalDetect == 0)
     }
 
-    @Test("a data breakpoint ends the run by name instead of being ignored")
-    func dataBreakpoint() throws {
+    @Test("data breakpoints trap after the access that touches them", arguments: [1, 3])
+    func dataBreakpoint(_ kind: UInt64) throws {
         let bench = try Bench()
-        bench.cpu.pointee.rax = 1 << 16 | 1
-        bench.assemble([0x0F, 0x23, 0xF8])
-        #expect(bench.step() == .stopped)
-        #expect(bench.cpu.pointee.rip == Bench.code)
-        #expect(bench.machine.notExecutable?.name == "movDebug")
+        let cpu = bench.cpu
+        cpu.pointee.dr1 = Bench.data + 8
+        // Slot 1, 4 bytes.
+        cpu.pointee.dr7 = 0x400 | 1 << 2 | kind << 20 | 3 << 22
+        cpu.updateBreakpoints()
+        cpu.pointee.rbx = Bench.data
+        // MOV AL, [RBX+11]
+        bench.assemble([0x8A, 0x43, 0x0B])
+        #expect(bench.step() == .retired)
+        #expect((bench.step() == .serviced) == (kind == 3))
+        if kind == 3 {
+            #expect(bench.vectorEntered == 1 && cpu.pointee.dr6 & 0xF == 2)
+            #expect(bench.stack(0) == Bench.code + 3)
+        }
+        // MOV [RBX+12], AL misses; MOV [RBX+5], EAX touches.
+        cpu.pointee.dr6 = 0
+        cpu.pointee.rsp = Bench.kernelStack
+        bench.assemble([0x88, 0x43, 0x0C, 0x89, 0x43, 0x05])
+        #expect(bench.step() == .retired)
+        #expect(cpu.pointee.pendingDR6 == 0)
+        #expect(bench.step() == .retired)
+        #expect(bench.step() == .serviced)
+        #expect(bench.vectorEntered == 1 && cpu.pointee.dr6 & 0xF == 2)
+    }
+
+    @Test("a repeated store traps after the iteration that touches a breakpoint")
+    func dataBreakpointInString() throws {
+        let bench = try Bench()
+        let cpu = bench.cpu
+        cpu.pointee.dr0 = Bench.data + 16
+        cpu.pointee.dr7 = 0x400 | 1 | 1 << 16
+        cpu.updateBreakpoints()
+        cpu.pointee.rdi = Bench.data
+        cpu.pointee.rcx = 8
+        // REP STOSQ
+        bench.assemble([0xF3, 0x48, 0xAB])
+        for _ in 0..<8 where bench.vectorEntered == nil { bench.step() }
+        #expect(bench.vectorEntered == 1)
+        #expect(cpu.pointee.rcx == 5)
+        #expect(bench.stack(0) == Bench.code)
     }
 
     @Test("LLDT, LTR, SLDT and STR")

@@ -47,7 +47,10 @@ struct vector_state {
     uint16_t control;
     uint16_t status;
     uint16_t tags; // one bit for each physical register, as FXSAVE stores it
-    uint16_t padding[3];
+    uint16_t opcode;
+    uint16_t padding[2];
+    uint64_t instruction_pointer;
+    uint64_t data_pointer;
 };
 
 struct request {
@@ -87,7 +90,18 @@ static void fill_pattern(void) {
         uint64_t z = state;
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        pattern[i] = z ^ (z >> 31);
+        z ^= z >> 31;
+        // Every fourth word holds what random bits seldom are, read as numbers.
+        switch (i % 4 == 3 ? z % 8 : 0) {
+        case 1: z &= 0x800FFFFFFFFFFFFF; break; // a denormal double
+        case 2: z |= 0x7FF0000000000000; break; // a NaN
+        case 3: z = z & 0x8000000000000000; break; // a zero
+        case 4: z &= 0x807FFFFF807FFFFF; break; // two denormal singles
+        case 5: z |= 0x7F8000007F800000; break; // two NaNs
+        case 6: z = (int64_t)z >> (z >> 4 & 63); break; // a small integer
+        case 7: z = z >> 16 | 0x3FFFull << 48; break; // the top of an extended number near 1
+        }
+        pattern[i] = z;
     }
 }
 
@@ -164,6 +178,9 @@ static void report(const ucontext_t *context) {
     reply.vectors.control = f->cwd;
     reply.vectors.status = f->swd;
     reply.vectors.tags = f->ftw & 0xFF;
+    reply.vectors.opcode = f->fop;
+    reply.vectors.instruction_pointer = f->rip;
+    reply.vectors.data_pointer = f->rdp;
 
     for (int i = 0; i < window_bytes / 8; i++)
         reply.changed += window[i] != pattern[i];
@@ -197,6 +214,9 @@ static void enter(ucontext_t *context) {
     f->cwd = current.vectors.control;
     f->swd = current.vectors.status;
     f->ftw = current.vectors.tags;
+    f->fop = current.vectors.opcode;
+    f->rip = current.vectors.instruction_pointer;
+    f->rdp = current.vectors.data_pointer;
     // Where the frame is in XSAVE form, its first header word says which components are not in
     // their initial state: x87 and SSE are not.
     uint32_t magic;

@@ -1,9 +1,11 @@
 /// SSE floating point as pure operations on Float and Double, with every MXCSR exception flag found
 /// in software: nothing depends on the host's floating-point environment (Intel SDM vol. 1, chapter
-/// 4 and 11.5). Only rounding to nearest even is offered.
+/// 4 and 11.5). Rounding to nearest is the host's arithmetic, which IEEE 754 defines to the bit;
+/// the other modes are computed in software (`SoftFloat`).
 protocol SSEFloat: BinaryFloatingPoint where Exponent == Int {
     /// Bytes of an element.
     static var size: Int { get }
+    static var format: FloatFormat { get }
     init(bits: UInt64)
     var bits: UInt64 { get }
     /// The NaN that an invalid operation gives: quiet, negative.
@@ -12,6 +14,7 @@ protocol SSEFloat: BinaryFloatingPoint where Exponent == Int {
 
 extension Float: SSEFloat {
     static var size: Int { 4 }
+    static var format: FloatFormat { .single }
     @inline(__always)
     init(bits: UInt64) { self.init(bitPattern: UInt32(truncatingIfNeeded: bits)) }
     @inline(__always)
@@ -21,6 +24,7 @@ extension Float: SSEFloat {
 
 extension Double: SSEFloat {
     static var size: Int { 8 }
+    static var format: FloatFormat { .double }
     @inline(__always)
     init(bits: UInt64) { self.init(bitPattern: bits) }
     @inline(__always)
@@ -61,6 +65,10 @@ struct FloatContext {
         if unmasked & before != 0 { raised &= before }
     }
 
+    private var isOverflowMasked: Bool {
+        control & (MXCSR.overflow &<< MXCSR.maskShift) != 0
+    }
+
     private var isUnderflowMasked: Bool {
         control & (MXCSR.underflow &<< MXCSR.maskShift) != 0
     }
@@ -97,11 +105,12 @@ struct FloatContext {
     }
 
     /// Settles a finite operation's rounded result `r`: `exact` says whether it is what it should
-    /// be, `tiny` whether the exact value, rounded as if exponents had no end, is below the normal
-    /// range.
+    /// be (where it is infinite: whether it would be without limits to the exponent), `tiny`
+    /// whether the exact value, rounded as if exponents had no end, is below the normal range.
     mutating func settle<T: SSEFloat>(_ r: T, exact: Bool, tiny: Bool) -> T {
         if r.isInfinite {
-            raised |= MXCSR.overflow | MXCSR.precision
+            let isTold = isOverflowMasked || !exact
+            raised |= MXCSR.overflow | (isTold ? MXCSR.precision : 0)
             return r
         }
         if tiny {
@@ -123,13 +132,23 @@ struct FloatContext {
         if let r = propagate(x, y) { return r }
         let a = operand(x)
         let b = operand(y)
+        if isDirected { return directedSum(a, b) }
         let r = a + b
         if a.isInfinite || b.isInfinite { return r.isNaN ? invalid() : r }
-        if r.isInfinite { return settle(r, exact: false, tiny: false) }
-        // The rounding error of a sum is itself a number: zero for an exact one.
+        if r.isInfinite {
+            let half: T = 0.5
+            let error = FloatContext.errorOfSum(a * half, b * half)
+            return settle(r, exact: error == 0, tiny: false)
+        }
+        return settle(r, exact: FloatContext.errorOfSum(a, b) == 0, tiny: r.isSubnormal)
+    }
+
+    /// The rounding error of a sum is itself a number: zero for an exact one.
+    @inline(__always)
+    private static func errorOfSum<T: SSEFloat>(_ a: T, _ b: T) -> T {
+        let r = a + b
         let t = r - a
-        let error = (a - (r - t)) + (b - t)
-        return settle(r, exact: error == 0, tiny: r.isSubnormal)
+        return (a - (r - t)) + (b - t)
     }
 
     mutating func multiply<T: SSEFloat>(_ x: T, _ y: T) -> T {
@@ -139,6 +158,7 @@ struct FloatContext {
         let r = a * b
         if a.isInfinite || b.isInfinite { return r.isNaN ? invalid() : r }
         if a.isZero || b.isZero { return r }
+        if isDirected { return directed(SoftFloat.product(Finite(a), Finite(b))) }
         let p = a.significand * b.significand
         let error = (-p).addingProduct(a.significand, b.significand)
         return settle(r, p, error: error, exponent: a.exponent &+ b.exponent)
@@ -159,6 +179,7 @@ struct FloatContext {
         let a = operand(x)
         let r = a / b
         if a.isInfinite || b.isInfinite || a.isZero { return r }
+        if isDirected { return directed(SoftFloat.quotient(Finite(a), Finite(b))) }
         let q = a.significand / b.significand
         let error = a.significand.addingProduct(-q, b.significand)
         return settle(r, q, error: error, exponent: a.exponent &- b.exponent)
@@ -173,6 +194,7 @@ struct FloatContext {
         let a = operand(x)
         let r = a.squareRoot()
         if a.isInfinite || a.isZero { return r }
+        if isDirected { return directed(SoftFloat.squareRoot(Finite(a))) }
         // An even power of two more or less keeps the root's significand.
         let odd = a.exponent & 1
         let s = odd == 0 ? a.significand : a.significand * 2
@@ -188,7 +210,7 @@ struct FloatContext {
         let lowest = T.leastNormalMagnitude.exponent
         let tiny = exponent &+ scaled.exponent < lowest
         var exact = error == 0
-        if exact && tiny {
+        if exact && tiny && isUnderflowMasked {
             // Exact before it was denormalised; still so if no bit was lost.
             exact = !r.isZero && r.significand.magnitude == scaled.magnitude.significand
         }
@@ -233,7 +255,7 @@ struct FloatContext {
         let least = UInt64(1) &<< UInt64(bits &- 1)
         var a = x
         if a.isSubnormal && control & MXCSR.denormalsAreZero != 0 { a = 0 }
-        let r = a.rounded(truncating ? .towardZero : .toNearestOrEven)
+        let r = a.rounded(truncating ? .towardZero : roundingRule)
         let limit = T(sign: .plus, exponent: bits &- 1, significand: 1)
         if !(r >= -limit && r < limit) {
             raised |= MXCSR.invalid
@@ -245,6 +267,9 @@ struct FloatContext {
 
     /// From a signed integer; a 64-bit one may be inexact.
     mutating func fromInteger<T: SSEFloat>(_ v: Int64) -> T {
+        if isDirected && v != 0 {
+            return directed(Unrounded(Finite(negative: v < 0, magnitude: v.magnitude)))
+        }
         let r = T(v)
         // 2^63 is what the greatest integers round to, and never exact for one.
         if r >= T(sign: .plus, exponent: 63, significand: 1) || Int64(r) != v {
@@ -276,9 +301,62 @@ struct FloatContext {
         let a = operand(x)
         let r = Float(a)
         if a.isInfinite || a.isZero { return r }
+        if isDirected { return directed(Unrounded(Finite(a))) }
         let rounded = Float(a.significand)
         let tiny = a.exponent &+ rounded.exponent < Float.leastNormalMagnitude.exponent
-        return settle(r, exact: Double(r) == a, tiny: tiny)
+        // What is not delivered counts as rounded without limits to its exponent.
+        let isUnlimited =
+            tiny && !isUnderflowMasked || r.isInfinite && !isOverflowMasked
+        let exact = isUnlimited ? Double(rounded) == a.significand : Double(r) == a
+        return settle(r, exact: exact, tiny: tiny)
+    }
+
+    // MARK: - Other rounding modes
+
+    /// MXCSR asks for another rounding than to nearest.
+    @inline(__always)
+    var isDirected: Bool { control & MXCSR.rounding != 0 }
+
+    /// MXCSR's rounding mode: 0 nearest, 1 down, 2 up, 3 towards zero.
+    var roundingMode: UInt64 { UInt64(control &>> 13) & 3 }
+
+    private var roundingRule: FloatingPointRoundingRule { FloatContext.rule(roundingMode) }
+
+    static func rule(_ mode: UInt64) -> FloatingPointRoundingRule {
+        switch mode & 3 {
+        case 0: .toNearestOrEven
+        case 1: .down
+        case 2: .up
+        default: .towardZero
+        }
+    }
+
+    /// An exact result rounded in software as MXCSR says.
+    private mutating func directed<T: SSEFloat>(_ v: Unrounded) -> T {
+        let mode = FloatControl.Rounding(rawValue: UInt8(roundingMode)).unsafelyUnwrapped
+        var c = FloatControl(
+            rounding: mode, masks: UInt16(truncatingIfNeeded: control &>> MXCSR.maskShift))
+        let r = c.round(v, to: T.format)
+        if c.isTiny && isUnderflowMasked && control & MXCSR.flushToZero != 0 {
+            raised |= MXCSR.underflow | MXCSR.precision
+            return v.negative ? -T.zero : T.zero
+        }
+        raised |= UInt32(c.raised)
+        return T(bits: FloatControl.bits(r, T.format))
+    }
+
+    /// A sum of two numbers or infinities.
+    private mutating func directedSum<T: SSEFloat>(_ a: T, _ b: T) -> T {
+        if a.isInfinite || b.isInfinite {
+            let r = a + b
+            return r.isNaN ? invalid() : r
+        }
+        let zero = roundingMode == 1 ? -T.zero : T.zero
+        if a.isZero && b.isZero { return a.sign == b.sign ? a : zero }
+        if a.isZero { return directed(Unrounded(Finite(b))) }
+        if b.isZero { return directed(Unrounded(Finite(a))) }
+        guard let sum = SoftFloat.sum(Finite(a), Finite(b)) else { return zero }
+        return directed(sum)
     }
 
     /// ROUNDxx: to an integral value by mode 0 nearest, 1 down, 2 up, 3 towards zero.
@@ -288,14 +366,18 @@ struct FloatContext {
         if a.isSubnormal && control & MXCSR.denormalsAreZero != 0 {
             a = T(signOf: a, magnitudeOf: 0)
         }
-        let r: T
-        switch mode & 3 {
-        case 0: r = a.rounded(.toNearestOrEven)
-        case 1: r = a.rounded(.down)
-        case 2: r = a.rounded(.up)
-        default: r = a.rounded(.towardZero)
-        }
+        let r = a.rounded(FloatContext.rule(mode))
         if inexact && r != a { raised |= MXCSR.precision }
         return r
+    }
+}
+
+extension Finite {
+    /// From a finite SSE operand that is not zero.
+    @inline(__always)
+    init<T: SSEFloat>(_ v: T) {
+        self.init(
+            T.size == 4
+                ? Extended(single: UInt32(truncatingIfNeeded: v.bits)) : Extended(double: v.bits))
     }
 }

@@ -1,7 +1,7 @@
 import X86
 
 /// The control half of x87 and SSE: FNINIT, FNCLEX, FLDCW, FNSTCW, FNSTSW, FWAIT, EMMS, LDMXCSR and
-/// STMXCSR (Intel SDM vol. 1, 8.1 and 10.2.3; vol. 2). x87 arithmetic is not executable yet.
+/// STMXCSR (Intel SDM vol. 1, 8.1 and 10.2.3; vol. 2).
 extension CPU {
     private static var errorSummary: UInt16 { 1 << 7 }
     private static var busy: UInt16 { 1 << 15 }
@@ -19,7 +19,7 @@ extension CPU {
     }
 
     /// ES and B follow the exceptions that are pending and not masked.
-    private func summariseX87Exceptions() {
+    func summariseX87Exceptions() {
         let state = vectorState
         let open = state.pointee.statusWord & ~state.pointee.controlWord & 0x3F
         let summary = Self.errorSummary | Self.busy
@@ -38,10 +38,10 @@ extension CPU {
         vectorState.pointee.statusWord &= 0x7F00
     }
 
-    /// FNOP and the 8087's relics that became it.
-    func executeX87Nothing() throws(Fault) {
+    /// FNOP; and the 8087's and 80287's relics FNENI, FNDISI and FNSETPM, which do not wait.
+    func executeX87Nothing(_ i: borrowing Instruction) throws(Fault) {
         try requireX87()
-        try checkX87Exception()
+        if i.modRM < 0xE0 { try checkX87Exception() }
     }
 
     /// FLDCW: bits 6, 7 and 13...15 are fixed, bit 6 as one.

@@ -15,7 +15,9 @@ extension CPU {
         }
     }
 
+    /// INT n: #GP(0) in virtual-8086 mode with IOPL below 3 (CR4.VME is not offered).
     func executeInterrupt(_ i: borrowing Instruction) throws(Fault) {
+        try refuseFlagsInVirtual8086()
         try softwareInterrupt(vector: UInt8(truncatingIfNeeded: i.immediate))
     }
 

@@ -19,6 +19,7 @@ extension CPU {
 
     /// Reads a port whose permission has been checked.
     func readPort(_ port: UInt16, size: Int) -> UInt64 {
+        notePortBreakpoints(port, size)
         let v = pointee.shared.pointee.bus._withUnsafeGuaranteedRef {
             $0.readPort(port, size: size, cpu: self)
         }
@@ -28,6 +29,7 @@ extension CPU {
 
     /// Writes a port whose permission has been checked.
     func writePort(_ port: UInt16, _ v: UInt64, size: Int) {
+        notePortBreakpoints(port, size)
         pointee.shared.pointee.bus._withUnsafeGuaranteedRef {
             $0.writePort(port, v, size: size, cpu: self)
         }

@@ -101,7 +101,7 @@ extension CPU {
         writeFlags((pointee.rflags & ~(mask | cleared)) | (v & mask))
     }
 
-    private func refuseFlagsInVirtual8086() throws(Fault) {
+    func refuseFlagsInVirtual8086() throws(Fault) {
         if pointee.rflags & RFLAGS.vm != 0 && pointee.rflags & RFLAGS.iopl != RFLAGS.iopl {
             throw .generalProtection(0)
         }

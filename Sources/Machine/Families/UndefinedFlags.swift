@@ -27,6 +27,11 @@ import X86
 /// | DAA DAS | OF | unchanged |
 /// | AAA AAS | OF SF ZF PF | unchanged |
 /// | AAM AAD | OF AF CF | 0 |
+/// | FFREE FFREEP | C1 | 0 (measured) |
+/// | FPREM FPREM1 of what cannot be divided | C0 C3 | unchanged (measured) |
+/// | F2XM1 beyond 1, FYL2XP1 below -1 | result | the operand, inexact (measured) |
+/// | x87 instructions not named by the manual's flag tables | C0 C2 C3 | unchanged (measured) |
+/// | FBLD of digits above 9 | result | each counts as what its four bits say |
 /// | CMPXCHG8B, CRC32, POPCNT and all others | none | |
 enum UndefinedFlags {
     /// OF after SHL, SHLD, ROL or RCL of any count but 0. For a count of 1 it is the defined value.

@@ -1,7 +1,6 @@
 import X86
 
-/// SSE floating-point instructions, packed and scalar (Intel SDM vol. 2). Rounding other than to
-/// nearest is not executable.
+/// SSE floating-point instructions, packed and scalar (Intel SDM vol. 2).
 extension CPU {
     /// Runs `body` with a fresh context, folds what it raised into MXCSR, and stops with #XM (#UD
     /// without CR4.OSXMMEXCPT) before anything is written if an exception is not masked.
@@ -10,7 +9,6 @@ extension CPU {
         _ body: (inout FloatContext) throws(Fault) -> R
     ) throws(Fault) -> R {
         let state = vectorState
-        if state.pointee.mxcsr & MXCSR.rounding != 0 { throw .notExecutable }
         var context = FloatContext(control: state.pointee.mxcsr)
         let r = try body(&context)
         context.finish()
@@ -125,15 +123,14 @@ extension CPU {
         setArithmeticFlags(flags)
     }
 
-    /// ROUNDxx: the mode is the immediate's, or MXCSR's (nearest) if bit 2 says so; bit 3 holds
-    /// back PE.
+    /// ROUNDxx: the mode is the immediate's, or MXCSR's if bit 2 says so; bit 3 holds back PE.
     func executeFloatRound<T: SSEFloat>(
         _ i: borrowing Instruction, _ type: T.Type, scalar: Bool
     ) throws(Fault) {
         let control = i.immediate
-        let mode = control & 4 != 0 ? 0 : control & 3
         try floatBinary(i, type, scalar: scalar) { (context, _, b, _) in
-            context.round(b, mode: mode, inexact: control & 8 == 0).bits
+            let mode = control & 4 != 0 ? context.roundingMode : control & 3
+            return context.round(b, mode: mode, inexact: control & 8 == 0).bits
         }
     }
 

@@ -24,7 +24,8 @@ public struct VectorState {
     /// Two bits for each physical register: 0 valid, 1 zero, 2 special, 3 empty.
     public var tagWord: UInt16 = 0x5555
     public var lastOpcode: UInt16 = 0
-    var padding0: UInt32 = 0
+    /// XCR0's bits other than that for x87, which is always set: all clear after reset.
+    public var enabledStates: UInt32 = 0
 
     public static let x87Offset = 256
     /// MXCSR bits that may be set; also FXSAVE's MXCSR_MASK.

@@ -150,15 +150,15 @@ extension CPU {
         let entry = dataEntry(a)
         let last = a &+ UInt64(truncatingIfNeeded: size &- 1)
         if (last & ~0xFFF) | supervisorContext == entry.pointee.readTag {
-            return loadHost(host(a, entry), size)
+            if pointee.relaxedPages == 0 { return loadHost(host(a, entry), size) }
         }
-        return try readSlow(a, size, supervisorContext)
+        return try readSystemProtected(a, size: size)
     }
 
     /// An implicit supervisor write, whatever the CPL; honours CR0.WP.
     @inline(__always)
     public func writeSystem(_ a: UInt64, _ v: UInt64, size: Int) throws(Fault) {
-        try writeSlow(a, v, size, supervisorContext)
+        try writeSystemProtected(a, v, size: size)
     }
 
     // MARK: - Slow paths

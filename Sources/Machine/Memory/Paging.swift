@@ -97,6 +97,7 @@ extension CPU {
         let writable = canWrite && entry & PageEntry.dirty != 0 ? TLB.writable : 0
         let page = (entry & PageEntry.address & ~offset) | (linear & offset)
         return page | writable | globalBit(entry) | (shift &- 12) &<< TLB.sizeShift
+            | relaxedBit(access, all: all)
     }
 
     /// Physical address of the 8-byte entry for `linear` in `table`, whose entries each cover
@@ -150,12 +151,20 @@ extension CPU {
         setBits(leafAddress, PageEntry.accessed | dirty)
         leaf |= dirty
         let writable = canWrite && leaf & PageEntry.dirty != 0 ? TLB.writable : 0
+        let relaxed = relaxedBit(access, all: entry2 & leaf)
         if large {
             let page = (leaf & 0xFFC0_0000) | ((leaf & 0x1F_E000) &<< 19)
             let size = 10 &<< TLB.sizeShift
-            return page | (linear & 0x3F_F000) | writable | globalBit(leaf) | size
+            return page | (linear & 0x3F_F000) | writable | globalBit(leaf) | size | relaxed
         }
-        return (leaf & 0xFFFF_F000) | writable | globalBit(leaf)
+        return (leaf & 0xFFFF_F000) | writable | globalBit(leaf) | relaxed
+    }
+
+    /// `TLB.relaxed` for what only RFLAGS.AC permits: see `SupervisorProtection.swift`.
+    @inline(__always)
+    private func relaxedBit(_ access: PageAccess, all: UInt64) -> UInt64 {
+        let isProtected = all & PageEntry.user != 0 && pointee.cr4 & CR4.smap != 0
+        return isProtected && !access.user && !access.fetch ? TLB.relaxed : 0
     }
 
     /// `TLB.global` for the leaf entry of a global page.
@@ -174,7 +183,7 @@ extension CPU {
         let userPage = all & PageEntry.user != 0
         let writablePage = all & PageEntry.writable != 0
         let canWrite = writablePage || (!access.user && pointee.cr0 & CR0.wp == 0)
-        var allowed = !access.user || userPage
+        var allowed = access.user ? userPage : !userPage || access.fetch || mayReachUserPages
         if access.write && !canWrite { allowed = false }
         if access.fetch {
             if any & PageEntry.noExecute != 0 { allowed = false }

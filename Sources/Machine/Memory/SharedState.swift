@@ -16,6 +16,8 @@ public struct SharedState {
     public var machine: Unmanaged<Machine>
     /// The vendor's rules in force, where they differ.
     public var vendor: Vendor
+    /// Seeds the numbers of RDRAND and RDSEED.
+    public var seed: UInt64 = 0
     /// The observer, if there is one: the one thing asked before an event is made. Unretained; the
     /// machine owns it.
     var observer: Unmanaged<ObserverLink>?

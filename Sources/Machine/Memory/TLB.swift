@@ -37,8 +37,10 @@ public enum TLB {
     /// entry is a 4 KiB piece of it.
     public static let sizeShift: UInt64 = 2
     public static let sizeMask: UInt64 = 0x1F
+    /// Bit of `TLBEntry.physical`: a supervisor may use it only while RFLAGS.AC is set.
+    public static let relaxed: UInt64 = 0x80
     /// Bits of `TLBEntry.physical` that are always 0.
-    public static let unused: UInt64 = 0xF80
+    public static let unused: UInt64 = 0xF00
     public static let empty = TLBEntry(
         readTag: emptyTag, writeTag: emptyTag, addend: 0, physical: 0)
 }

@@ -70,6 +70,7 @@ extension CPU {
                 readTag: linearPage | context, writeTag: TLB.emptyTag,
                 addend: host &- linearPage, physical: page)
             noteSize(linear, page)
+            if page & TLB.relaxed != 0 { noteRelaxedPage(linear) }
             grantWrites(linear, physical: physical, context: context)
         }
         return physical | (linear & 0xFFF)

@@ -1,7 +1,7 @@
 import X86
 
 /// CPUID (Intel SDM vol. 2; AMD APM vol. 3, appendix E): an x86-64 processor of family 6 (Intel) or
-/// 0x17 (AMD) that promises only what this one does. The hypervisor bit is clear.
+/// 0x17 (AMD) that promises what `ProcessorFeature.table` has. The hypervisor bit is clear.
 extension CPU {
     struct CPUIDAnswer: Equatable {
         var eax: UInt32 = 0
@@ -9,18 +9,6 @@ extension CPU {
         var ecx: UInt32 = 0
         var edx: UInt32 = 0
     }
-
-    /// FPU DE PSE TSC MSR PAE MCE CX8 APIC SEP PGE CMOV PAT PSE-36 CLFSH MMX FXSR SSE SSE2.
-    private static var features: UInt32 {
-        let bits: [UInt32] = [0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15, 16, 17, 19, 23, 24, 25, 26]
-        return bits.reduce(0) { $0 | 1 &<< $1 }
-    }
-    /// CX16, x2APIC, TSC deadline.
-    private static var features2: UInt32 { 1 << 13 | 1 << 21 | 1 << 24 }
-    /// SYSCALL, NX, 1 GiB pages, RDTSCP, long mode.
-    private static var extended: UInt32 { 1 << 11 | 1 << 20 | 1 << 26 | 1 << 27 | 1 << 29 }
-    /// Those of `features` that AMD repeats in leaf 0x80000001.
-    private static var repeatedByAMD: UInt32 { 0x0183_F3FF }
 
     /// CPUID: serialising, unprivileged.
     func executeCPUID(_ i: borrowing Instruction) throws(Fault) {
@@ -36,8 +24,9 @@ extension CPU {
     /// What CPUID answers. Beyond the last basic leaf Intel's processors repeat it and AMD's
     /// answer zeros.
     func identify(leaf: UInt32, subleaf: UInt32) -> CPUIDAnswer {
-        let isIntel = pointee.shared.pointee.vendor == .intel
-        let last: UInt32 = 0xB
+        let vendor = pointee.shared.pointee.vendor
+        let isIntel = vendor == .intel
+        let last: UInt32 = 0xD
         switch leaf {
         case 0:
             return isIntel
@@ -45,24 +34,38 @@ extension CPU {
                 : CPUIDAnswer(eax: last, ebx: 0x6874_7541, ecx: 0x444D_4163, edx: 0x6974_6E65)
         case 1:
             let id = UInt32(pointee.index)
+            // OSXSAVE mirrors CR4.
+            let osxsave: UInt32 = pointee.cr4 & CR4.osxsave != 0 ? 1 << 27 : 0
             return CPUIDAnswer(
                 eax: isIntel ? 0x0001_06A5 : 0x0080_0F12, ebx: id &<< 24 | 0x0001_0800,
-                ecx: Self.features2, edx: Self.features)
+                ecx: ProcessorFeature.word(.leaf1ECX, vendor) | osxsave,
+                edx: ProcessorFeature.word(.leaf1EDX, vendor))
+        case 6:
+            // The APIC timer never stops.
+            return CPUIDAnswer(eax: 1 << 2)
         case 7 where subleaf == 0:
-            // FSGSBASE and SMEP; UMIP.
-            return CPUIDAnswer(ebx: 1 << 0 | 1 << 7, ecx: 1 << 2)
+            return CPUIDAnswer(
+                ebx: ProcessorFeature.word(.leaf7EBX, vendor),
+                ecx: ProcessorFeature.word(.leaf7ECX, vendor),
+                edx: ProcessorFeature.word(.leaf7EDX, vendor))
         case 0xB: return topology(subleaf)
+        case 0xD: return extendedState(subleaf)
         case 0x8000_0000: return CPUIDAnswer(eax: 0x8000_0008)
         case 0x8000_0001:
-            // LAHF in 64-bit mode.
-            let repeated = isIntel ? 0 : Self.features & Self.repeatedByAMD
-            return CPUIDAnswer(ecx: 1 << 0, edx: Self.extended | repeated)
+            let repeated =
+                isIntel
+                ? 0 : ProcessorFeature.word(.leaf1EDX, vendor) & ProcessorFeature.repeatedByAMD
+            return CPUIDAnswer(
+                ecx: ProcessorFeature.word(.extendedECX, vendor),
+                edx: ProcessorFeature.word(.extendedEDX, vendor) | repeated)
         case 0x8000_0002...0x8000_0004: return brand(Int(leaf & 7) &- 2)
         case 0x8000_0007:
             // The TSC's rate is constant.
             return CPUIDAnswer(edx: 1 << 8)
         case 0x8000_0008:
-            return CPUIDAnswer(eax: UInt32(PageEntry.physicalBits) | 48 << 8)
+            return CPUIDAnswer(
+                eax: UInt32(PageEntry.physicalBits) | 48 << 8,
+                ebx: ProcessorFeature.word(.sizesEBX, vendor))
         case 2...last: return CPUIDAnswer()
         default:
             return isIntel && leaf < 0x4000_0000 ? topology(subleaf) : CPUIDAnswer()
@@ -82,6 +85,19 @@ extension CPU {
             let shift = UInt32(truncatingIfNeeded: 32 &- (count &- 1).leadingZeroBitCount)
             return CPUIDAnswer(eax: shift, ebx: count, ecx: 2 << 8 | 1, edx: id)
         default: return CPUIDAnswer(ecx: subleaf & 0xFF, edx: id)
+        }
+    }
+
+    /// XCR0's bits and the size of an XSAVE image, which the legacy region and the header make;
+    /// XSAVEOPT.
+    private func extendedState(_ subleaf: UInt32) -> CPUIDAnswer {
+        let size = UInt32(CPU.extendedImageSize)
+        switch subleaf {
+        case 0:
+            return CPUIDAnswer(
+                eax: UInt32(truncatingIfNeeded: CPU.supportedStates), ebx: size, ecx: size)
+        case 1: return CPUIDAnswer(eax: 1 << 0)
+        default: return CPUIDAnswer()
         }
     }
 

@@ -151,7 +151,9 @@ public struct CPUState {
     public var longMode: UInt8 = 0
     /// Index of this vCPU in its machine.
     public var index: UInt8 = 0
-    var padding0: UInt8 = 0
+    /// How many translations that only RFLAGS.AC permits may be cached; see
+    /// `SupervisorProtection.swift`.
+    var relaxedPages: UInt8 = 0
     /// DR6 bits that the pending #DB trap will set.
     public var pendingDR6: UInt32 = 0
 
@@ -224,6 +226,12 @@ public struct CPUState {
     /// `emitPendingEvent`. Never pending at a boundary.
     var event = MachineEvent()
     var eventPending = false
+    /// An access to a system table is on its way through the slow path; set only with CR4.SMAP.
+    var isImplicitAccess = false
+    /// Places of the data translations that `relaxedPages` counts.
+    var relaxedPlaces: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    /// How many numbers RDRAND and RDSEED have given. Part of the architectural state.
+    public var randomDraws: UInt64 = 0
 
     public init(
         dataTLB: UnsafeMutablePointer<TLBEntry>, codeTLB: UnsafeMutablePointer<TLBEntry>,
@@ -271,6 +279,10 @@ public enum CPULayout {
 
     /// Byte offset of the event being prepared.
     static let event = MemoryLayout<CPUState>.offset(of: \.event).unsafelyUnwrapped
+
+    /// Byte offset of the places of relaxed translations.
+    static let relaxedPlaces = MemoryLayout<CPUState>.offset(of: \.relaxedPlaces)
+        .unsafelyUnwrapped
 
     static func check() {
         precondition(MemoryLayout<CPUState>.offset(of: \.rax) == 0)

@@ -5,7 +5,8 @@ extension CPU {
     /// CR4 bits that exist here. All others are reserved: #GP(0).
     static var supportedCR4: UInt64 {
         CR4.tsd | CR4.de | CR4.pse | CR4.pae | CR4.mce | CR4.pge | CR4.pce | CR4.osfxsr
-            | CR4.osxmmexcpt | CR4.umip | CR4.fsgsbase | CR4.smep
+            | CR4.osxmmexcpt | CR4.umip | CR4.fsgsbase | CR4.pcide | CR4.osxsave | CR4.smep
+            | CR4.smap
     }
     private static var writableCR0: UInt64 {
         CR0.pe | CR0.mp | CR0.em | CR0.ts | CR0.ne | CR0.wp | CR0.am | CR0.nw | CR0.cd | CR0.pg
@@ -62,7 +63,8 @@ extension CPU {
     /// MOV to CR3: forgets all translations but global pages'. Bits from MAXPHYADDR up are
     /// reserved.
     @inline(__always)
-    func writeCR3(_ value: UInt64) throws(Fault) {
+    func writeCR3(_ loaded: UInt64) throws(Fault) {
+        let value = contextRoot(loaded)
         if value &>> PageEntry.physicalBits != 0 { throw .generalProtection(0) }
         if pointee.longMode == 0 && pointee.cr0 & CR0.pg != 0 && pointee.cr4 & CR4.pae != 0 {
             try loadPDPTEs(value)
@@ -75,7 +77,7 @@ extension CPU {
     }
 
     /// Loads the four PDPTE registers, or faults on reserved bits and changes none.
-    private func loadPDPTEs(_ cr3: UInt64) throws(Fault) {
+    func loadPDPTEs(_ cr3: UInt64) throws(Fault) {
         let table = cr3 & 0xFFFF_FFE0
         for n in 0..<4 {
             let entry = loadTable(table &+ UInt64(n) &* 8)
@@ -98,6 +100,7 @@ extension CPU {
         }
         let turnsOn = paging && old & CR0.pg == 0
         let turnsOff = !paging && old & CR0.pg != 0
+        if turnsOff && pointee.cr4 & CR4.pcide != 0 { throw .generalProtection(0) }
         if turnsOn && pointee.efer & EFER.lme != 0 {
             if pointee.cr4 & CR4.pae == 0 || pointee.cs.attributes & SegmentRegister.long != 0 {
                 throw .generalProtection(0)
@@ -125,7 +128,12 @@ extension CPU {
         let changed = value ^ pointee.cr4
         if value & ~Self.supportedCR4 != 0 { throw .generalProtection(0) }
         if pointee.longMode != 0 && value & CR4.pae == 0 { throw .generalProtection(0) }
-        let paging = CR4.pae | CR4.pge | CR4.pse | CR4.smep
+        if changed & value & CR4.pcide != 0
+            && (pointee.longMode == 0 || pointee.cr3 & CPU.contextMask != 0)
+        {
+            throw .generalProtection(0)
+        }
+        let paging = CR4.pae | CR4.pge | CR4.pse | CR4.smep | CR4.smap | CR4.pcide
         if changed & paging != 0 {
             let legacy = pointee.longMode == 0 && pointee.cr0 & CR0.pg != 0
             if legacy && value & CR4.pae != 0 { try loadPDPTEs(pointee.cr3) }

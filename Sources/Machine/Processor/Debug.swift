@@ -4,6 +4,7 @@ import X86
 enum DebugBits {
     static let accessDetected: UInt64 = 1 << 13
     static let singleStep: UInt64 = 1 << 14
+    static let taskSwitch: UInt64 = 1 << 15
     static let writableDR6: UInt64 = 0xE00F
     static let fixedDR6: UInt64 = 0xFFFF_0FF0
     static let generalDetect: UInt64 = 1 << 13
@@ -11,8 +12,8 @@ enum DebugBits {
     static let fixedDR7: UInt64 = 0x400
 }
 
-/// Debug registers, the single-step trap, and instruction breakpoints. Data and I/O breakpoints are
-/// not executable: a MOV to DR7 that enables one ends the run.
+/// Debug registers, the single-step trap, and breakpoints: on instructions (faults), on data and on
+/// ports (traps after the instruction, or after an iteration of a repeated one).
 extension CPU {
     /// MOV between a debug and a general register.
     func executeMoveDebug(_ i: borrowing Instruction) throws(Fault) {
@@ -58,11 +59,7 @@ extension CPU {
         case 3: pointee.dr3 = value
         case 6: pointee.dr6 = (value & DebugBits.writableDR6) | DebugBits.fixedDR6
         default:
-            let new = (value & DebugBits.writableDR7) | DebugBits.fixedDR7
-            for slot in 0..<4 where isEnabled(slot, new) && kind(slot, new) != 0 {
-                throw .notExecutable
-            }
-            pointee.dr7 = new
+            pointee.dr7 = (value & DebugBits.writableDR7) | DebugBits.fixedDR7
         }
         updateBreakpoints()
     }
@@ -72,10 +69,48 @@ extension CPU {
         (dr7 &>> UInt64(slot &* 2)) & 3 != 0
     }
 
-    /// R/W and LEN of a breakpoint: 0 is execution, 1 byte.
+    /// R/W of a breakpoint: 0 execution, 1 writes, 2 ports (with CR4.DE), 3 reads and writes.
     @inline(__always)
-    private func kind(_ slot: Int, _ dr7: UInt64) -> UInt64 {
-        (dr7 &>> UInt64(16 &+ slot &* 4)) & 0xF
+    private func kind(_ slot: Int) -> UInt64 {
+        (pointee.dr7 &>> UInt64(16 &+ slot &* 4)) & 3
+    }
+
+    /// LEN of a breakpoint in bytes.
+    private func length(_ slot: Int) -> UInt64 {
+        switch (pointee.dr7 &>> UInt64(18 &+ slot &* 4)) & 3 {
+        case 0: 1
+        case 1: 2
+        case 2: 8
+        default: 4
+        }
+    }
+
+    /// Latches the trap of the breakpoints of the wanted kinds that `size` bytes at `address` touch
+    /// (Intel SDM vol. 3, 17.2.5).
+    private func latchBreakpoints(
+        _ address: UInt64, _ size: Int, _ isWanted: (UInt64) -> Bool
+    ) {
+        for slot in 0..<4 where isEnabled(slot, pointee.dr7) && isWanted(kind(slot)) {
+            let length = length(slot)
+            let start = debugRegister(UInt8(slot)) & ~(length &- 1)
+            let last = address &+ UInt64(truncatingIfNeeded: max(size, 1) &- 1)
+            if address <= start &+ (length &- 1) && last >= start {
+                pointee.pendingDR6 |= 1 &<< UInt32(slot)
+                pointee.attention |= Attention.debugTrap
+            }
+        }
+    }
+
+    /// Notes the data breakpoints that an access touches.
+    @inline(never)
+    func noteDataBreakpoints(_ address: UInt64, _ size: Int, write: Bool) {
+        latchBreakpoints(address, size) { $0 == 3 || $0 == 1 && write }
+    }
+
+    /// Notes the I/O breakpoints that a port access touches; there are none with CR4.DE clear.
+    func notePortBreakpoints(_ port: UInt16, _ size: Int) {
+        if pointee.attention & Attention.breakpoints == 0 || pointee.cr4 & CR4.de == 0 { return }
+        latchBreakpoints(UInt64(port), size) { $0 == 2 }
     }
 
     /// Makes attention follow DR7.
@@ -91,10 +126,9 @@ extension CPU {
     func instructionBreakpoints(at linear: UInt64) -> UInt64 {
         if pointee.rflags & RFLAGS.rf != 0 { return 0 }
         var hits: UInt64 = 0
-        if isEnabled(0, pointee.dr7) && pointee.dr0 == linear { hits |= 1 }
-        if isEnabled(1, pointee.dr7) && pointee.dr1 == linear { hits |= 2 }
-        if isEnabled(2, pointee.dr7) && pointee.dr2 == linear { hits |= 4 }
-        if isEnabled(3, pointee.dr7) && pointee.dr3 == linear { hits |= 8 }
+        for slot in 0..<4 where isEnabled(slot, pointee.dr7) && kind(slot) == 0 {
+            if debugRegister(UInt8(slot)) == linear { hits |= 1 &<< UInt64(slot) }
+        }
         return hits
     }
 

@@ -9,6 +9,8 @@ struct Delivery {
     var software = false
     /// Bit EXT of error codes raised by the delivery itself: 0 for INT n, INT3 and INTO, else 1.
     var ext: UInt32 = 1
+    /// Part of an instruction: what faults in a task that it has entered is delivered there.
+    var isInstruction = false
     /// RFLAGS as pushed: with RF set for faults.
     var savedRFLAGS: UInt64
 
@@ -37,10 +39,6 @@ extension CPU {
                 emitPendingEvent()
                 return
             } catch {
-                if error == .notExecutable {
-                    stopNotExecutable(name: "task gate")
-                    return
-                }
                 guard let next = combine(current, error) else {
                     shutDown()
                     return
@@ -123,11 +121,7 @@ extension CPU {
         do throws(Fault) {
             try enter(Delivery(vector: vector, savedRFLAGS: pointee.rflags))
         } catch {
-            if error == .notExecutable {
-                stopNotExecutable(name: "task gate")
-            } else {
-                deliver(error)
-            }
+            deliver(error)
             return
         }
         charge(cost)
@@ -141,7 +135,7 @@ extension CPU {
         let origin = origin()
         try enter(
             Delivery(
-                vector: vector, software: checked, ext: checked ? 0 : 1,
+                vector: vector, software: checked, ext: checked ? 0 : 1, isInstruction: true,
                 savedRFLAGS: pointee.rflags))
         charge(.softwareInterrupt)
         notify(.softwareInterrupt, from: origin, number: UInt32(vector))

@@ -95,7 +95,9 @@ extension CPU {
         try writeSlow(a, v, 8, context)
     }
 
-    /// 16- and 32-bit protected mode: 8-byte gates. Task gates are not executable.
+    /// 16- and 32-bit protected mode, and virtual-8086 mode: 8-byte gates. The latter's segments
+    /// are pushed first and become null, and only code at CPL 0 can be entered from it (Intel SDM
+    /// vol. 3, 20.3.1).
     func enterProtected(_ event: Delivery) throws(Fault) {
         let at = UInt64(event.vector) &<< 3
         if at | 7 > UInt64(pointee.idtr.limit) { throw .generalProtection(event.gateError) }
@@ -108,11 +110,15 @@ extension CPU {
         }
         if event.software && gate.dpl < pointee.cpl { throw .generalProtection(event.gateError) }
         if !gate.present { throw .segmentNotPresent(event.gateError) }
-        if type == 5 { throw .notExecutable }
+        if type == 5 { return try enterTask(gate, event) }
 
         let selector = UInt16(truncatingIfNeeded: raw &>> 16)
         let code = try handlerSegment(selector, ext: event.ext, long: false)
         let cpl = code.isConforming ? pointee.cpl : code.dpl
+        let wasVirtual = pointee.rflags & RFLAGS.vm != 0
+        if wasVirtual && cpl != 0 {
+            throw .generalProtection(UInt32(selector & 0xFFFC) | event.ext)
+        }
         let wide = type & 8 != 0
         let size = wide ? 4 : 2
         let target = wide ? (raw & 0xFFFF) | ((raw &>> 32) & 0xFFFF_0000) : raw & 0xFFFF
@@ -121,6 +127,11 @@ extension CPU {
         var stack =
             switches
             ? try stackFromTSS(cpl: cpl, ext: event.ext) : currentStack(errorCode: event.ext)
+        if wasVirtual {
+            for n in [5, 4, 3, 0] {
+                try push(UInt64(segments[n].selector), size: size, on: &stack)
+            }
+        }
         if switches {
             try push(UInt64(pointee.ss.selector), size: size, on: &stack)
             try push(pointee.rsp, size: size, on: &stack)
@@ -137,5 +148,19 @@ extension CPU {
         updateCodeSize()
         pointee.rip = target
         enterFlags(clearIF: type & 1 == 0)
+        if wasVirtual {
+            for n in [0, 3, 4, 5] { loadNull(n, selector: 0) }
+        }
+    }
+
+    /// Through a task gate. A fault in the new task is the instruction's successor's when an
+    /// instruction asked for the switch; else it meets the event on its way, as any nested fault.
+    private func enterTask(_ gate: Descriptor, _ event: Delivery) throws(Fault) {
+        let fault = try switchThroughGate(
+            gate, cause: .event, ext: event.ext, flags: event.savedRFLAGS,
+            errorCode: event.hasErrorCode ? event.errorCode : nil)
+        guard let fault else { return }
+        if !event.isInstruction { throw fault }
+        deliver(fault)
     }
 }

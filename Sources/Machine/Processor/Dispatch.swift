@@ -117,9 +117,7 @@ extension CPU {
             try executeCacheLineFlush(i)
         case .ud0, .ud1, .ud2:
             throw .undefinedOpcode
-        case .monitor, .mwait, .rsm, .vmcall, .vmmcall, .stac, .clac, .rdrand, .rdseed, .invpcid,
-            .xgetbv, .xsetbv,
-            .xsave, .xsavec, .xsaveopt, .xsaves, .xrstor, .xrstors:
+        case .monitor, .mwait, .rsm, .vmcall, .vmmcall, .xsavec, .xsaves, .xrstors:
             // Undefined outside SMM, or on a processor whose CPUID does not promise them.
             throw .undefinedOpcode
         // System.
@@ -162,6 +160,12 @@ extension CPU {
         case .verw: try executeVerify(i, write: true)
         case .arpl: try executeAdjustRPL(i)
         case .invlpg: try executeInvalidatePage(i)
+        case .invpcid: try executeInvalidateContext(i)
+        case .stac: try executeSetAccess(true)
+        case .clac: try executeSetAccess(false)
+        case .rdrand, .rdseed: try executeRandom(i)
+        case .xgetbv: try executeReadExtendedControl(i)
+        case .xsetbv: try executeWriteExtendedControl(i)
         case .invd: try executeCacheFlush(i)
         case .wbinvd: try executeCacheFlush(i)
         case .rdfsbase: try executeReadBase(i, segment: SegmentNumber.fs)
@@ -274,7 +278,7 @@ extension CPU {
         // Control and state.
         case .fninit: try executeInitialiseX87()
         case .fnclex: try executeClearX87Exceptions()
-        case .fnop: try executeX87Nothing()
+        case .fnop: try executeX87Nothing(i)
         case .fldcw: try executeLoadX87Control(i)
         case .fnstcw: try executeStoreX87Control(i)
         case .fnstsw: try executeStoreX87Status(i)
@@ -284,6 +288,9 @@ extension CPU {
         case .stmxcsr: try executeStoreMXCSR(i)
         case .fxsave: try executeSaveState(i)
         case .fxrstor: try executeRestoreState(i)
+        case .xsave: try executeExtendedSave(i, optimised: false)
+        case .xsaveopt: try executeExtendedSave(i, optimised: true)
+        case .xrstor: try executeExtendedRestore(i)
         // Floating point.
         case .addps: try executeFloat(i, Float.self, scalar: false, .add)
         case .addpd: try executeFloat(i, Double.self, scalar: false, .add)
@@ -356,17 +363,92 @@ extension CPU {
         case .dpps: try executeDotProduct(i, Float.self)
         case .dppd: try executeDotProduct(i, Double.self)
         case .mpsadbw: try executeMultipleSums(i)
-        // Known to the opcode table, not executable: the run ends with the name.
-        case .f2xm1, .fabs, .fadd, .faddp, .fbld, .fbstp, .fchs, .fcmovcc, .fcom, .fcomi,
-            .fcomip, .fcomp, .fcompp, .fcos, .fdecstp, .fdiv, .fdivp, .fdivr, .fdivrp, .ffree,
-            .ffreep, .fiadd, .ficom, .ficomp, .fidiv, .fidivr, .fild, .fimul, .fincstp, .fist,
-            .fistp, .fisttp, .fisub, .fisubr, .fld, .fld1, .fldenv, .fldl2e, .fldl2t, .fldlg2,
-            .fldln2, .fldpi, .fldz, .fmul, .fmulp, .fnsave, .fnstenv, .fpatan, .fprem, .fprem1,
-            .fptan, .frndint, .frstor, .fscale, .fsin, .fsincos, .fsqrt, .fst, .fstp, .fsub,
-            .fsubp, .fsubr, .fsubrp, .ftst, .fucom, .fucomi, .fucomip, .fucomp, .fucompp, .fxam,
-            .fxch, .fxtract, .fyl2x, .fyl2xp1, .pcmpestri, .pcmpestrm,
-            .pcmpistri, .pcmpistrm, .rcpps, .rcpss, .rsqrtps, .rsqrtss:
-            throw .notExecutable
+        // x87.
+        case .fld: try executeX87Load(i)
+        case .fild: try executeX87LoadInteger(i)
+        case .fbld: try executeX87LoadDecimal(i)
+        case .fld1: try executeX87LoadExact(i, .one)
+        case .fldz: try executeX87LoadExact(i, .zero(negative: false))
+        case .fldl2t: try executeX87LoadConstant(i, WideConstant.logOf10)
+        case .fldl2e: try executeX87LoadConstant(i, WideConstant.logOfE)
+        case .fldpi: try executeX87LoadConstant(i, WideConstant.pi)
+        case .fldlg2: try executeX87LoadConstant(i, WideConstant.decimalLogOf2)
+        case .fldln2: try executeX87LoadConstant(i, WideConstant.naturalLogOf2)
+        case .fst: try executeX87Store(i, pops: 0)
+        case .fstp: try executeX87Store(i, pops: 1)
+        case .fstpnce: try executeX87StoreQuietly(i)
+        case .fist: try executeX87StoreInteger(i, pops: 0)
+        case .fistp: try executeX87StoreInteger(i, pops: 1)
+        case .fisttp: try executeX87StoreInteger(i, pops: 1, truncating: true)
+        case .fbstp: try executeX87StoreDecimal(i)
+        case .fxch: try executeX87Exchange(i)
+        case .fcmovcc: try executeX87ConditionalMove(i)
+        case .ffree: try executeX87Free(i, pops: false)
+        case .ffreep: try executeX87Free(i, pops: true)
+        case .fincstp: try executeX87Rotate(i, by: 1)
+        case .fdecstp: try executeX87Rotate(i, by: -1)
+        case .fadd: try executeX87Arithmetic(i, .add)
+        case .faddp: try executeX87Arithmetic(i, .add, pops: true)
+        case .fiadd: try executeX87Arithmetic(i, .add, integer: true)
+        case .fmul: try executeX87Arithmetic(i, .multiply)
+        case .fmulp: try executeX87Arithmetic(i, .multiply, pops: true)
+        case .fimul: try executeX87Arithmetic(i, .multiply, integer: true)
+        case .fsub: try executeX87Arithmetic(i, .subtract)
+        case .fsubp: try executeX87Arithmetic(i, .subtract, pops: true)
+        case .fisub: try executeX87Arithmetic(i, .subtract, integer: true)
+        case .fsubr: try executeX87Arithmetic(i, .subtractReversed)
+        case .fsubrp: try executeX87Arithmetic(i, .subtractReversed, pops: true)
+        case .fisubr: try executeX87Arithmetic(i, .subtractReversed, integer: true)
+        case .fdiv: try executeX87Arithmetic(i, .divide)
+        case .fdivp: try executeX87Arithmetic(i, .divide, pops: true)
+        case .fidiv: try executeX87Arithmetic(i, .divide, integer: true)
+        case .fdivr: try executeX87Arithmetic(i, .divideReversed)
+        case .fdivrp: try executeX87Arithmetic(i, .divideReversed, pops: true)
+        case .fidivr: try executeX87Arithmetic(i, .divideReversed, integer: true)
+        case .fabs: try executeX87Unary(i) { $1.magnitude }
+        case .fchs: try executeX87Unary(i) { $1.negated }
+        case .fsqrt: try executeX87Unary(i) { $0.squareRoot($1) }
+        case .frndint: try executeX87Unary(i) { $0.roundToInteger($1) }
+        case .f2xm1: try executeX87Unary(i) { $0.powerOf2Less1($1) }
+        case .fscale: try executeX87Binary(i, pops: false) { $0.scale($1, $2) }
+        case .fpatan: try executeX87Binary(i, pops: true) { $0.arcTangent($2, $1) }
+        case .fyl2x: try executeX87Binary(i, pops: true) { $0.multiplyByLogarithm($2, $1) }
+        case .fyl2xp1:
+            try executeX87Binary(i, pops: true) { $0.multiplyByLogarithmOfNext($2, $1) }
+        case .fprem: try executeX87Remainder(i, nearest: false)
+        case .fprem1: try executeX87Remainder(i, nearest: true)
+        case .fsin: try executeX87Sine(i, cosine: false)
+        case .fcos: try executeX87Sine(i, cosine: true)
+        case .fsincos: try executeX87SineAndCosine(i)
+        case .fptan: try executeX87Tangent(i)
+        case .fxtract: try executeX87Extract(i)
+        case .fcom: try executeX87Compare(i)
+        case .fcomp: try executeX87Compare(i, pops: 1)
+        case .fcompp: try executeX87Compare(i, pops: 2)
+        case .fucom: try executeX87Compare(i, quiet: true)
+        case .fucomp: try executeX87Compare(i, quiet: true, pops: 1)
+        case .fucompp: try executeX87Compare(i, quiet: true, pops: 2)
+        case .ficom: try executeX87Compare(i, integer: true)
+        case .ficomp: try executeX87Compare(i, integer: true, pops: 1)
+        case .ftst: try executeX87Compare(i)
+        case .fcomi: try executeX87CompareFlags(i, quiet: false, pops: 0)
+        case .fcomip: try executeX87CompareFlags(i, quiet: false, pops: 1)
+        case .fucomi: try executeX87CompareFlags(i, quiet: true, pops: 0)
+        case .fucomip: try executeX87CompareFlags(i, quiet: true, pops: 1)
+        case .fxam: try executeX87Examine(i)
+        case .fnstenv: try executeX87StoreEnvironment(i)
+        case .fldenv: try executeX87LoadEnvironment(i)
+        case .fnsave: try executeX87Save(i)
+        case .frstor: try executeX87Restore(i)
+        // Strings and approximations.
+        case .pcmpestri: try executeStringCompare(i, explicit: true, mask: false)
+        case .pcmpestrm: try executeStringCompare(i, explicit: true, mask: true)
+        case .pcmpistri: try executeStringCompare(i, explicit: false, mask: false)
+        case .pcmpistrm: try executeStringCompare(i, explicit: false, mask: true)
+        case .rcpps: try executeApproximation(i, scalar: false, root: false)
+        case .rcpss: try executeApproximation(i, scalar: true, root: false)
+        case .rsqrtps: try executeApproximation(i, scalar: false, root: true)
+        case .rsqrtss: try executeApproximation(i, scalar: true, root: true)
         }
     }
 }

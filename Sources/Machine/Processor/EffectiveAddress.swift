@@ -59,8 +59,8 @@ extension CPU {
             if segment >= Int(SegmentNumber.fs) { address = address &+ segments[segment].base }
             let last = address &+ UInt64(truncatingIfNeeded: size &- 1)
             if isCanonical(address) && (isCanonical(last) || size == 0) {
-                if pointee.attention & Attention.alignment != 0 {
-                    try checkAlignment(address, size)
+                if pointee.attention & (Attention.alignment | Attention.breakpoints) != 0 {
+                    try checkAccess(address, size, write: write)
                 }
                 return address
             }
@@ -70,9 +70,14 @@ extension CPU {
     }
 
     /// #AC(0) for a misaligned access of 2, 4 or 8 bytes while alignment is checked (Intel SDM
-    /// vol. 3, 6.15, vector 17). It comes before paging here; larger accesses are not checked.
+    /// vol. 3, 6.15, vector 17). It comes before paging here; larger accesses are not checked. And
+    /// data breakpoints, whose trap follows the instruction.
     @inline(never)
-    private func checkAlignment(_ address: UInt64, _ size: Int) throws(Fault) {
+    private func checkAccess(_ address: UInt64, _ size: Int, write: Bool) throws(Fault) {
+        if pointee.attention & Attention.breakpoints != 0 {
+            noteDataBreakpoints(address, size, write: write)
+        }
+        if pointee.attention & Attention.alignment == 0 { return }
         switch size {
         case 2, 4, 8:
             if address & UInt64(truncatingIfNeeded: size &- 1) != 0 {
@@ -107,7 +112,9 @@ extension CPU {
         }
         if !withinLimit(hidden, offset: offset, size: size) { throw segmentFault(segment) }
         let address = (hidden.base &+ offset) & 0xFFFF_FFFF
-        if pointee.attention & Attention.alignment != 0 { try checkAlignment(address, size) }
+        if pointee.attention & (Attention.alignment | Attention.breakpoints) != 0 {
+            try checkAccess(address, size, write: write)
+        }
         return address
     }
 

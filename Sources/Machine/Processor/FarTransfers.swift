@@ -1,7 +1,7 @@
 import X86
 
 /// Far JMP, CALL and RET (Intel SDM vol. 2, JMP, CALL, RET; vol. 3, 5.8). Task gates and TSS
-/// descriptors, which switch tasks, are not executable outside IA-32e mode and #GP in it.
+/// descriptors switch tasks outside IA-32e mode and are #GP in it.
 extension CPU {
     /// JMP ptr16:16/32 and JMP m16:16/32/64.
     func executeJumpFar(_ i: borrowing Instruction) throws(Fault) {
@@ -97,7 +97,8 @@ extension CPU {
         case 0xC: break
         case 4 where !long: break
         case 1, 5, 9:
-            throw long ? .generalProtection(error) : .notExecutable
+            if long { throw .generalProtection(error) }
+            return try farTask(gate, selector, isCall: isCall)
         default: throw .generalProtection(error)
         }
         if gate.dpl < pointee.cpl || gate.dpl < UInt8(selector & 3) {
@@ -109,6 +110,27 @@ extension CPU {
         } else {
             try callGate(gate, isCall: isCall)
         }
+    }
+
+    /// JMP or CALL to a TSS or through a task gate. A fault in the new task follows the
+    /// instruction.
+    private func farTask(
+        _ descriptor: Descriptor, _ selector: UInt16, isCall: Bool
+    ) throws(Fault) {
+        let error = UInt32(selector & 0xFFFC)
+        if descriptor.dpl < pointee.cpl || descriptor.dpl < UInt8(selector & 3) {
+            throw .generalProtection(error)
+        }
+        let cause: TaskSwitchCause = isCall ? .call : .jump
+        let fault: Fault?
+        if descriptor.type == 5 {
+            if !descriptor.present { throw .segmentNotPresent(error) }
+            fault = try switchThroughGate(
+                descriptor, cause: cause, ext: 0, flags: pointee.rflags)
+        } else {
+            fault = try switchTask(selector, cause: cause, ext: 0, flags: pointee.rflags)
+        }
+        if let fault { deliver(fault) }
     }
 
     /// The code segment a call gate names, with its checks.

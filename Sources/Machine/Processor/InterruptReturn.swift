@@ -1,15 +1,19 @@
 import X86
 
-/// IRET in all modes (Intel SDM vol. 2, IRET). Returns to virtual-8086 mode and task returns are
-/// not executable.
+/// IRET in all modes (Intel SDM vol. 2, IRET).
 extension CPU {
     /// IRET, IRETD and IRETQ: the operand size gives the width of the words popped.
     func executeInterruptReturn(_ i: borrowing Instruction) throws(Fault) {
         var from = origin()
         from.rip = from.rip &- UInt64(i.length)
         if inProtectedMode && pointee.rflags & RFLAGS.nt != 0 {
-            throw pointee.longMode != 0 ? .generalProtection(0) : .notExecutable
+            if pointee.longMode != 0 { throw .generalProtection(0) }
+            pointee.nmiBlocked = 0
+            if let fault = try returnFromTask() { deliver(fault) }
+            notify(.interruptReturn, from: from)
+            return
         }
+        try refuseFlagsInVirtual8086()
         // NMIs are unblocked by the execution of IRET, even if it then faults.
         pointee.nmiBlocked = 0
         let size = Int(i.operandSize)
@@ -45,7 +49,7 @@ extension CPU {
         let cs = UInt16(truncatingIfNeeded: try readStack(size, size: size))
         let flags = try readStack(size &* 2, size: size)
         if size == 4 && flags & RFLAGS.vm != 0 && pointee.cpl == 0 && pointee.longMode == 0 {
-            throw .notExecutable
+            return try returnToVirtual8086(rip, cs, flags)
         }
         var code = try returnCodeSegment(cs)
         if UInt8(cs & 3) == pointee.cpl {
@@ -82,9 +86,33 @@ extension CPU {
         if outward { dropInnerSegments() }
     }
 
+    /// From CPL 0 to virtual-8086 mode: nine words, and all flags as they were saved (Intel SDM
+    /// vol. 3, 20.2.2).
+    private func returnToVirtual8086(
+        _ rip: UInt64, _ cs: UInt16, _ flags: UInt64
+    ) throws(Fault) {
+        var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+        words.0 = try readStack(12, size: 4)
+        words.1 = try readStack(16, size: 4)
+        words.2 = try readStack(20, size: 4)
+        words.3 = try readStack(24, size: 4)
+        words.4 = try readStack(28, size: 4)
+        words.5 = try readStack(32, size: 4)
+        if rip > 0xFFFF { throw .generalProtection(0) }
+        setReturnFlags(flags, size: 4)
+        pointee.rflags |= RFLAGS.vm
+        pointee.rsp = words.0
+        setCPL(3)
+        let selectors = [words.2, UInt64(cs), words.1, words.3, words.4, words.5]
+        for n in 0..<6 {
+            loadRealModeSegment(n, selector: UInt16(truncatingIfNeeded: selectors[n]))
+        }
+        updateCodeSize()
+        pointee.rip = rip
+    }
+
     /// Real and virtual-8086 mode: three words.
     private func returnReal(_ size: Int) throws(Fault) {
-        if pointee.rflags & RFLAGS.vm != 0 { throw .notExecutable }
         let rip = try readStack(0, size: size)
         let cs = UInt16(truncatingIfNeeded: try readStack(size, size: size))
         let flags = try readStack(size &* 2, size: size)
@@ -99,7 +127,7 @@ extension CPU {
     private func setReturnFlags(_ popped: UInt64, size: Int) {
         var mask = RFLAGS.arithmetic | RFLAGS.tf | RFLAGS.df | RFLAGS.nt
         let iopl = UInt8(truncatingIfNeeded: (pointee.rflags & RFLAGS.iopl) &>> RFLAGS.ioplShift)
-        let cpl = inProtectedMode ? pointee.cpl : 0
+        let cpl = pointee.cr0 & CR0.pe != 0 ? pointee.cpl : 0
         if cpl <= iopl { mask |= RFLAGS.interruptEnable }
         if cpl == 0 { mask |= RFLAGS.iopl }
         if size > 2 {

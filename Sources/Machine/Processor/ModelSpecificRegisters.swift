@@ -49,6 +49,8 @@ extension CPU {
         case MSR.miscEnable:
             if pointee.shared.pointee.vendor != .intel { throw .generalProtection(0) }
             return pointee.miscEnable
+        case MSR.archCapabilities where pointee.shared.pointee.vendor == .intel:
+            return ProcessorFeature.architecturalCapabilities
         case MSR.tscDeadline:
             return pointee.shared.pointee.bus._withUnsafeGuaranteedRef { $0.readDeadline(self) }
         case 0x800...0x8FF:

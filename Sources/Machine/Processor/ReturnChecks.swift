@@ -67,9 +67,11 @@ extension CPU {
         updateAlignment()
     }
 
-    /// Makes attention follow CPL, CR0.AM and RFLAGS.AC. To be called where CPL or AC changes.
+    /// Makes attention follow CPL, CR0.AM and RFLAGS.AC, and what AC permits end with it. To be
+    /// called where CPL or AC changes.
     @inline(__always)
     func updateAlignment() {
+        if pointee.relaxedPages != 0 && pointee.rflags & RFLAGS.ac == 0 { forgetRelaxedPages() }
         if pointee.rflags & RFLAGS.ac != 0 && pointee.cpl == 3 && pointee.cr0 & CR0.am != 0 {
             pointee.attention |= Attention.alignment
         } else {

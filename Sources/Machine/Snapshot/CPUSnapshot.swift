@@ -39,6 +39,20 @@ extension CPU {
         try stream.field(&pointee.tally.segmentLoads)
     }
 
+    /// Whether something is not as after reset that only the extended format holds.
+    var hasExtendedState: Bool { pointee.randomDraws != 0 }
+
+    /// What the first state format did not hold; without it, as after reset.
+    func transferExtension(
+        _ stream: inout StateStream, isPresent: Bool
+    ) throws(MachineError) {
+        if isPresent {
+            try stream.field(&pointee.randomDraws)
+        } else {
+            pointee.randomDraws = 0
+        }
+    }
+
     private func transferModes(_ stream: inout StateStream) throws(MachineError) {
         try stream.field(&pointee.cpl)
         try stream.field(&pointee.codeSize)
@@ -116,6 +130,7 @@ extension CPU {
         if stream.reading {
             pointee.globalFloor = generation
             pointee.largePieces = .max
+            pointee.relaxedPages = CPU.manyRelaxedPages
         }
         try transfer(pointee.dataTLB, TLB.dataEntries, &stream)
         try transfer(pointee.codeTLB, TLB.codeEntries, &stream)
@@ -142,7 +157,9 @@ extension CPU {
             try stream.field(&linear)
             try stream.field(&physical)
             let page = physical & ~0xFFF
-            guard linear & 0xFFE == 0, physical & TLB.unused == 0,
+            let isRelaxed = physical & TLB.relaxed != 0
+            guard linear & 0xFFE == 0, !isRelaxed || linear & TLB.userBit == 0,
+                physical & TLB.unused == 0,
                 page < pointee.shared.pointee.memorySize
             else { throw stream.damaged("a cached translation is impossible") }
             let linearPage = linear & ~0xFFF

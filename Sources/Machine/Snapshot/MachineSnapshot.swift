@@ -36,6 +36,10 @@ extension Machine {
     private var stateFormat: UInt64 {
         UInt64(configuration.costs.edition.rawValue) << 32 | 0x534D_5650
     }
+    /// Set in the first word of state that has at its end what a format by itself cannot say. It is
+    /// written only where some of that is not as after reset, so that state which both can say has
+    /// one encoding.
+    private static let extended: UInt64 = 1 << 48
 
     public func save(_ selection: SnapshotPages = .all) -> MachineSnapshot {
         var numbers: [UInt32] = []
@@ -98,8 +102,13 @@ extension Machine {
     }
 
     private func transfer(_ stream: inout StateStream) throws(MachineError) {
-        try stream.expect(
-            stateFormat, "this is not a machine's state, or of another format")
+        var format = stateFormat
+        if cpus.contains(where: \.hasExtendedState) { format |= Machine.extended }
+        try stream.field(&format)
+        let isExtended = format & Machine.extended != 0
+        guard format & ~Machine.extended == stateFormat else {
+            throw stream.damaged("this is not a machine's state, or of another format")
+        }
         try stream.expect(configuration.memory, "it is of a machine with other memory")
         try stream.expect(UInt64(cpus.count), "it is of a machine with another number of vCPUs")
         try stream.expect(
@@ -117,6 +126,7 @@ extension Machine {
         try bus.transfer(&stream)
         try stream.field(&nextPoll)
         try stream.field(&lastInstant)
+        for cpu in cpus { try cpu.transferExtension(&stream, isPresent: isExtended) }
         guard stream.reading else { return }
         // No instruction runs past a poll by as much as this.
         let reached = cpus.filter(\.isRunnable).map(\.pointee.cycles).min() ?? 0

@@ -25,16 +25,19 @@ extension ParavirtObserver {
     private static let frameVector: UInt64 = 120
 
     /// The vector that the running guest's kernel has just been entered with: its RIP is one of
-    /// its handlers and its RSP points to the frame that tells why. Nil where it was not entered
-    /// so.
+    /// its handlers, and its RSP points to the frame that tells why. Where the host's note does not
+    /// say where handlers are, RCX is looked at: by the RFC's convention it holds the handler's
+    /// address. Nil where it was not entered so.
     public func enteredVector(_ cpu: CPU) -> UInt64? {
         let descriptor = cpus[Int(cpu.pointee.index)].vcpu
-        guard let layout, let traps = handlers(cpu), let root = layout.pointee.vcpuRoot else {
-            return nil
-        }
+        guard let layout, descriptor != 0, let root = layout.pointee.vcpuRoot else { return nil }
         let view = PhysicalView(cpu)
         let rip = cpu.pointee.rip
-        guard (0..<UInt64(256)).contains(where: { view.word(traps &+ $0 &* 8) == rip }) else {
+        if let traps = handlers(cpu) {
+            guard (0..<UInt64(256)).contains(where: { view.word(traps &+ $0 &* 8) == rip }) else {
+                return nil
+            }
+        } else if cpu.pointee.rcx != rip {
             return nil
         }
         let vcpu = physical(descriptor, layout)
@@ -49,8 +52,8 @@ extension ParavirtObserver {
     }
 
     /// Whether the host's note says enough for `enteredVector` to know.
-    public func knowsHandlers(_ cpu: CPU) -> Bool {
-        layout?.pointee.vcpuRoot != nil && handlers(cpu) != nil
+    public func knowsEntries(_ cpu: CPU) -> Bool {
+        layout?.pointee.vcpuRoot != nil && guest(on: cpu) != 0
     }
 
     /// Physical address of the running guest's 256 handlers.

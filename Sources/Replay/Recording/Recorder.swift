@@ -20,6 +20,10 @@ public final class Recorder {
     /// Injections at a cycle or an instruction whose moment has not come.
     private var injections: [Injection]
     private var hasCheckpoint = false
+    /// Instructions of all vCPUs at the last checkpoint.
+    private var checkpointInstructions: UInt64 = 0
+    /// Cycles an instruction between checkpoints beyond which the time counts as idle.
+    private static let idleRatio: UInt64 = 64
 
     /// - Parameter writer: where the trace goes; nil runs without recording.
     /// - Throws: `ReplayError` where the machine cannot be made.
@@ -107,8 +111,13 @@ public final class Recorder {
         return true
     }
 
+    /// Takes a checkpoint, unless the vCPUs have idled most of the time since the last: what a seek
+    /// would execute again is instructions, and idle time is passed at one go.
     private func checkpoint() throws(ReplayError) {
         guard let writer else { return }
+        let done = machine.instructions &- checkpointInstructions
+        guard done >= options.checkpointInterval / Self.idleRatio else { return }
+        checkpointInstructions = machine.instructions
         let snapshot = machine.save(hasCheckpoint ? .sinceMark : .all)
         machine.markPages()
         var info = CheckpointInfo()

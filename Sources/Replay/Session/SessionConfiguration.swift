@@ -23,7 +23,7 @@ public struct SessionConfiguration: Equatable, Sendable {
     public var level: ObservationLevel
     /// The design the host was built for, as the user named it; empty for a foreign host.
     public var design: String
-    /// Seeds whatever draws numbers (nothing in the machine does so on its own).
+    /// Seeds whatever draws numbers: in the machine RDRAND and RDSEED.
     public var seed: UInt64
     /// Where the machine is stopped if it has not ended before.
     public var limits = RunLimits.unlimited
@@ -55,7 +55,7 @@ public struct SessionConfiguration: Equatable, Sendable {
             let machine = try Machine(
                 MachineConfiguration(
                     memory: memory, cpus: cpus, vendor: vendor, costs: costs, executor: executor,
-                    platform: platform, epoch: platform == .pc ? epoch : 0))
+                    seed: seed, platform: platform, epoch: platform == .pc ? epoch : 0))
             if platform == .pc {
                 try machine.boot(
                     kernel: host.bytes, name: host.name,

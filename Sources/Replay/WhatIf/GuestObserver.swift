@@ -10,6 +10,7 @@ import Trace
 public final class GuestObserver: MachineObserver {
     let history = RunHistory()
     let stream: GuestStream
+    private let level: ObservationLevel
     private let clock: any GuestClock
     private let listener: (any TripListener)?
     private let consoleOutput: ((UInt8) -> Void)?
@@ -64,10 +65,12 @@ public final class GuestObserver: MachineObserver {
     }
 
     init(
-        _ layout: ParavirtLayout?, cpuCount: Int, stream: GuestStream, clock: any GuestClock,
+        _ layout: ParavirtLayout?, level: ObservationLevel, cpuCount: Int, stream: GuestStream,
+        clock: any GuestClock,
         listener: (any TripListener)?, eventLimit: UInt64, stopsAtDifference: Bool,
         consoleOutput: ((UInt8) -> Void)?
     ) {
+        self.level = level
         self.stream = stream
         self.clock = clock
         self.listener = listener
@@ -82,7 +85,7 @@ public final class GuestObserver: MachineObserver {
         hasGuests = layout != nil
         let sink = Sink(self)
         self.sink = sink
-        inner = ParavirtObserver(layout: layout, level: .paths, cpuCount: cpuCount, sink: sink)
+        inner = ParavirtObserver(layout: layout, level: level, cpuCount: cpuCount, sink: sink)
     }
 
     deinit {
@@ -90,7 +93,7 @@ public final class GuestObserver: MachineObserver {
         pending.deallocate()
     }
 
-    public var observesRegisters: Bool { false }
+    public var observesRegisters: Bool { level == .tables }
 
     var eventCount: UInt64 { inner?.eventCount ?? 0 }
     var eventDigest: UInt64 { inner?.currentDigest ?? 0 }
@@ -205,7 +208,10 @@ public final class GuestObserver: MachineObserver {
     private func observed(_ event: UnsafePointer<Event>, _ machine: Machine) {
         history.add(event)
         if event.pointee.sequence &+ 1 >= eventLimit { machine.requestStop() }
-        if event.pointee.kind == .guestSwitch { return }
+        switch event.pointee.kind {
+        case .guestSwitch, .systemRegister, .tripleFault: return
+        default: break
+        }
         let index = Int(event.pointee.cpu)
         let cpu = machine.cpu(index)
         let vcpu = Int(event.pointee.vcpu)
@@ -299,13 +305,13 @@ public final class GuestObserver: MachineObserver {
     /// Vectors at which virtual interrupts arrive (GUEST_ABI.md, section 6).
     private static let virtualVectors: Range<UInt64> = 32..<64
 
-    /// What the guest kernel is entered for, going on elsewhere than where `event` left it. A host
-    /// that does not tell where handlers are is taken to keep the RFC's convention, RCX holding the
-    /// handler's address: what its hypercalls return to is told from a handler's entry by that.
+    /// What the guest kernel is entered for, going on elsewhere than where `event` left it. Of a
+    /// host whose note does not say enough, only what the event itself tells is known: what its
+    /// hypercalls return to is never taken for an entry.
     private func entry(_ event: Event, _ cpu: CPU) -> Entry {
         guard let inner, inner.contextNow(cpu) == .guestKernel else { return .none }
         let isException = event.kind == .exception || event.kind == .softwareInterrupt
-        if inner.knowsHandlers(cpu) {
+        if inner.knowsEntries(cpu) {
             guard let vector = inner.enteredVector(cpu) else { return .none }
             if Self.virtualVectors.contains(vector) {
                 return .interrupt(UInt32(vector - Self.virtualVectors.lowerBound))
@@ -315,7 +321,6 @@ public final class GuestObserver: MachineObserver {
         switch event.kind {
         case .exception, .softwareInterrupt: return .exception
         case .interrupt, .nmi, .machineCheck: return .interrupt(0)
-        case .hypercall: return cpu.pointee.rcx == cpu.pointee.rip ? .interrupt(0) : .none
         default: return .none
         }
     }

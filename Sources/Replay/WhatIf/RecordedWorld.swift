@@ -36,7 +36,8 @@ public final class RecordedWorld {
             outcome.map { $0.kind == .limit && $0.exitCode == LimitKind.request.rawValue } ?? true
         let stream = GuestStream()
         let observer = GuestObserver(
-            layout, cpuCount: machine.cpuCount, stream: stream, clock: clock, listener: listener,
+            layout, level: configuration.level, cpuCount: machine.cpuCount, stream: stream,
+            clock: clock, listener: listener,
             eventLimit: endsWithRecords ? reader.eventCount : .max, stopsAtDifference: false,
             consoleOutput: nil)
         clock.observer = observer

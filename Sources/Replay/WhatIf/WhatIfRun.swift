@@ -48,7 +48,7 @@ public final class WhatIfRun {
         sameGuest = configuration.guest?.bytes == world.configuration.guest?.bytes
         clock = GoverningClock(ticks: world.ticks, inputs: world.inputs)
         observer = GuestObserver(
-            layout, cpuCount: machine.cpuCount,
+            layout, level: .paths, cpuCount: machine.cpuCount,
             stream: GuestStream(comparedWith: world.stream, sameGuest: sameGuest), clock: clock,
             listener: listener, eventLimit: .max, stopsAtDifference: stopsAtDifference,
             consoleOutput: consoleOutput)

@@ -114,7 +114,7 @@ public struct CompareText {
                 }
                 if run.ticksOutOfStep > 0 {
                     lines.append(
-                        "      \(run.ticksOutOfStep) timer ticks could not be kept in step")
+                        "      timer ticks that could not be kept in step: \(run.ticksOutOfStep)")
                 }
             }
         }

@@ -17,8 +17,8 @@ public enum WhatIfText {
         }
         if result.ticksOutOfStep > 0 {
             lines.append(
-                "\(result.ticksOutOfStep) timer ticks could not be kept to the recorded instant "
-                    + "of the guest's world.")
+                "Timer ticks that could not be kept to the recorded instant of the guest's world: "
+                    + "\(result.ticksOutOfStep).")
         }
         return lines.joined(separator: "\n")
     }

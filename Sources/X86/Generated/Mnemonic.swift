@@ -160,6 +160,7 @@ public enum Mnemonic: UInt16, Sendable, CaseIterable {
     case fsqrt
     case fst
     case fstp
+    case fstpnce
     case fsub
     case fsubp
     case fsubr

@@ -70,6 +70,7 @@ public enum EFER {
 public enum MSR {
     public static let timeStampCounter: UInt32 = 0x10
     public static let apicBase: UInt32 = 0x1B
+    public static let archCapabilities: UInt32 = 0x10A
     public static let sysenterCS: UInt32 = 0x174
     public static let sysenterESP: UInt32 = 0x175
     public static let sysenterEIP: UInt32 = 0x176

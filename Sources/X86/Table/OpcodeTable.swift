@@ -8,6 +8,9 @@ public enum OpcodeTable {
         LookupTables.shared.rows[row].mnemonic
     }
 
+    /// The row's opcode byte, the first of its map.
+    public static func opcode(ofRow row: Int) -> UInt8 { LookupTables.table[row].opcode }
+
     /// The line of the table that the row came from.
     public static func source(ofRow row: Int) -> String { LookupTables.table[row].source }
 

@@ -28,7 +28,7 @@ let x87Rows = """
     D9 C0+i        | fld      Ti            | c=x87
     D9 C8+i        | fxch     +ST,+Ti       | c=x87
     D9 D0          | fnop                   | c=x87
-    D9 D8+i        | fstpnce  =Ti           | id=fstp c=x87
+    D9 D8+i        | fstpnce  =Ti           | c=x87
     D9 E0          | fchs                   | c=x87
     D9 E1          | fabs                   | c=x87
     D9 E4          | ftst                   | c=x87
