@@ -5,7 +5,7 @@ SWIFT ?= swift
 RELEASE = .build/release/pvreplay
 DEMO = .build/demo
 
-.PHONY: demo test build bench lint format setup rerecord second-opinion clean
+.PHONY: demo test build bench lint format setup rerecord second-opinion linux clean
 
 demo: build
 	@mkdir -p $(DEMO)
@@ -40,6 +40,10 @@ rerecord: build
 # The decoder against iced-x86 (from PyPI), over 1.9 million instructions.
 second-opinion: setup
 	Tools/second-opinion/run
+
+# Debian's Linux, fetched with apt: booted, recorded and replayed on one and two CPUs.
+linux: build
+	Tools/linux/run $(CURDIR)/$(RELEASE)
 
 clean:
 	rm -rf .build
