@@ -75,7 +75,8 @@ let package = Package(
         .testTarget(name: "CostProfileTests", dependencies: ["CostProfiles", "Machine", "X86"]),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
         .testTarget(
-            name: "CommandsTests", dependencies: ["PVReplayCommands"], exclude: ["Platform"]),
+            name: "CommandsTests", dependencies: ["PVReplayCommands", "Report"],
+            exclude: ["Platform"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"], exclude: ["Hostile"]),
         .testTarget(name: "TidyTests"),
     ]

@@ -10,6 +10,23 @@ extension Machine {
         return Array(UnsafeRawBufferPointer(start: start, count: count))
     }
 
+    /// `count` bytes at a linear address, each page found by `translate` (a linear address to a
+    /// guest-physical one); nil where it gives nil or what is not RAM.
+    public func readLinear(
+        _ address: UInt64, count: Int, translate: (UInt64) -> UInt64?
+    ) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        while bytes.count < count {
+            let next = address &+ UInt64(bytes.count)
+            let room = min(count - bytes.count, 4096 - Int(next & 0xFFF))
+            guard let place = translate(next), let part = readPhysical(place, count: room) else {
+                return nil
+            }
+            bytes += part
+        }
+        return bytes
+    }
+
     /// Whether all of `count` bytes at a guest-physical address are RAM.
     public func isMemory(_ address: UInt64, count: Int) -> Bool {
         count >= 0 && UInt64(count) <= configuration.memory

@@ -1,4 +1,5 @@
 import Foundation
+import Report
 
 /// The figures of `Docs/rfc-answers.md`: each block of the document that begins with
 /// `<!-- figures: NAME -->` is what `block(NAME)` gives, made from runs of the commands that the
@@ -96,16 +97,6 @@ enum AnswerFigures {
             lines.append("| `\(design)` | " + cells.joined(separator: " | ") + " |")
         }
         return lines.joined(separator: "\n")
-    }
-
-    /// Digits in groups of three.
-    static func grouped(_ value: Int) -> String {
-        var text = ""
-        for (place, digit) in String(value).reversed().enumerated() {
-            if place > 0 && place % 3 == 0 { text.append(",") }
-            text.append(digit)
-        }
-        return String(text.reversed())
     }
 
     /// A share against the first design's, in tenths of a per cent: `+3.1 %`.

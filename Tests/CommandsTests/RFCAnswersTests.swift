@@ -1,4 +1,5 @@
 import Foundation
+import Report
 import Testing
 
 /// `Docs/rfc-answers.md` says what runs show: its figures are made anew and compared with what
@@ -17,7 +18,7 @@ import Testing
         let comparison = try Self.boot.get()
         return AnswerFigures.table(designs) { vendor, design, profile in
             let found = comparison.paths[vendor]?[design]?[profile]?[path]
-            return found.map { AnswerFigures.grouped($0.median) } ?? "none"
+            return found.map { RunText.grouped(UInt64($0.median)) } ?? "none"
         }
     }
 
@@ -29,7 +30,7 @@ import Testing
             guard let value = figures[vendor]?[design]?[profile],
                 let base = figures[vendor]?["rfc"]?[profile]
             else { return "none" }
-            let text = AnswerFigures.grouped(value)
+            let text = RunText.grouped(UInt64(value))
             return design == "rfc"
                 ? text : "\(text), \(AnswerFigures.change(value, from: base))"
         }
@@ -42,7 +43,7 @@ import Testing
             designs, record: ["--no-guest", "--append", "host.work=2000"])
         return AnswerFigures.table(designs) { vendor, design, profile in
             let path = comparison.paths[vendor]?[design]?[profile]?["host-system-call"]
-            return path.map { AnswerFigures.grouped($0.median) } ?? "none"
+            return path.map { RunText.grouped(UInt64($0.median)) } ?? "none"
         }
     }
 

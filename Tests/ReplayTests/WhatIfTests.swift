@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 import Machine
 import Testing
@@ -5,10 +6,6 @@ import Trace
 import X86
 
 @testable import Replay
-
-#if canImport(Glibc)
-    import Glibc
-#endif
 
 /// A recorded world in another machine. The reference kernels, with a small workload.
 @Suite struct WhatIfTests {
@@ -40,11 +37,10 @@ import X86
     static func record(
         _ configuration: SessionConfiguration, _ options: RecordingOptions = RecordingOptions()
     ) throws -> TraceReader {
-        var template = Array("/tmp/pvreplay-whatif-XXXXXX".utf8CString)
-        close(mkstemp(&template))
-        let path = String(
-            decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        defer { unlink(path) }
+        let file = FileManager.default.temporaryDirectory
+            .appending(path: "pvreplay-whatif-\(UUID().uuidString).pvt")
+        let path = file.path
+        defer { try? FileManager.default.removeItem(at: file) }
         let writer = try configuration.makeWriter(path: path)
         _ = try Recorder(configuration, options: options, writer: writer).run()
         return try TraceReader(path: path)

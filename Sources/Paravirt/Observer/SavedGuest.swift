@@ -51,16 +51,9 @@ extension SavedGuest {
     /// Bytes at one of the guest's linear addresses, by the guest's own tables; nil where they map
     /// nothing. Rights are not checked and nothing is changed.
     public func read(_ address: UInt64, _ count: Int, _ machine: Machine) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        while bytes.count < count {
-            let next = address &+ UInt64(bytes.count)
-            let room = min(count - bytes.count, 4096 - Int(next & 0xFFF))
-            guard let place = translate(next, machine), place < memorySize,
-                let part = machine.readPhysical(memory &+ place, count: room)
-            else { return nil }
-            bytes += part
+        machine.readLinear(address, count: count) { linear in
+            translate(linear, machine).flatMap { $0 < memorySize ? memory &+ $0 : nil }
         }
-        return bytes
     }
 
     private func translate(_ linear: UInt64, _ machine: Machine) -> UInt64? {

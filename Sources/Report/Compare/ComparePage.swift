@@ -18,7 +18,7 @@ public struct ComparePage {
     }
 
     private func page() -> String {
-        var body = "<h1>\(escaped(title))</h1>\n"
+        var body = "<h1>\(Markup.escaped(title))</h1>\n"
         body += "<p>\(RunText.grouped(UInt64(comparison.items))) system calls, hypercalls, "
         body += "exceptions and virtual interrupts of the recorded guest, "
         body += "\(RunText.grouped(comparison.guestInstructions)) guest instructions.</p>\n"
@@ -29,13 +29,13 @@ public struct ComparePage {
         for kind in PathKind.allCases { body += section(kind) }
         body += worlds()
         body += "<h2>How to read this</h2>\n"
-        for line in CompareWords.legend { body += "<p>\(escaped(line))</p>\n" }
+        for line in CompareWords.legend { body += "<p>\(Markup.escaped(line))</p>\n" }
         return """
             <!DOCTYPE html>
             <html lang="en">
             <head>
             <meta charset="utf-8">
-            <title>\(escaped(title))</title>
+            <title>\(Markup.escaped(title))</title>
             <style>
             body { font: 15px/1.45 sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; }
             table { border-collapse: collapse; margin: .5em 0 1em; }
@@ -59,7 +59,8 @@ public struct ComparePage {
         var text = "<p>"
         for (number, session) in comparison.sessions.enumerated() {
             let colour = Self.colours[number % Self.colours.count]
-            text += "<span style=\"color:\(colour)\">&#9632;</span> \(escaped(session.name)) "
+            text +=
+                "<span style=\"color:\(colour)\">&#9632;</span> \(Markup.escaped(session.name)) "
         }
         return text + "</p>\n"
     }
@@ -80,7 +81,7 @@ public struct ComparePage {
                 guard let figures = run.paths[kind.rawValue] else { continue }
                 let best = conclusion.winners[profile].contains(number) ? " class=\"best\"" : ""
                 let cells = [
-                    escaped(session.name), escaped(comparison.profiles[profile]),
+                    Markup.escaped(session.name), Markup.escaped(comparison.profiles[profile]),
                     RunText.grouped(UInt64(figures.count)), RunText.grouped(figures.median),
                     RunText.grouped(figures.p99), RunText.grouped(figures.sum.cycles),
                     CompareWords.mean(figures.sum.instructions, figures.count),
@@ -97,9 +98,9 @@ public struct ComparePage {
     private func chart(
         _ title: String, _ conclusion: Conclusion, values: (Int, Int) -> UInt64?
     ) -> String {
-        var text = "<h2>\(escaped(title))</h2>\n"
+        var text = "<h2>\(Markup.escaped(title))</h2>\n"
         if let change = CompareWords.change(conclusion.change) {
-            text += "<p class=\"change\">\(escaped(change)).</p>\n"
+            text += "<p class=\"change\">\(Markup.escaped(change)).</p>\n"
         }
         let sessions = comparison.sessions.count
         let most = max(
@@ -109,10 +110,10 @@ public struct ComparePage {
             }.max() ?? 1)
         let height = comparison.profiles.count * (sessions * 18 + 26)
         text += "<svg width=\"860\" height=\"\(height)\" role=\"img\" "
-        text += "aria-label=\"\(escaped(title))\">\n"
+        text += "aria-label=\"\(Markup.escaped(title))\">\n"
         var y = 0
         for (profile, name) in comparison.profiles.enumerated() {
-            text += "<text x=\"0\" y=\"\(y + 14)\">\(escaped(name))</text>\n"
+            text += "<text x=\"0\" y=\"\(y + 14)\">\(Markup.escaped(name))</text>\n"
             y += 20
             for session in 0..<sessions {
                 guard let value = values(session, profile) else { continue }
@@ -123,7 +124,7 @@ public struct ComparePage {
                 text += "fill=\"\(colour)\"/>"
                 text += "<text x=\"\(width + 16)\" y=\"\(y + 12)\">"
                 text += "\(RunText.grouped(value))\(mark) "
-                text += "\(escaped(comparison.sessions[session].name))</text>\n"
+                text += "\(Markup.escaped(comparison.sessions[session].name))</text>\n"
                 y += 18
             }
             y += 6
@@ -136,37 +137,25 @@ public struct ComparePage {
         for (number, session) in comparison.sessions.enumerated() {
             for (profile, run) in comparison.runs[number].enumerated() {
                 let name = "\(session.name), \(comparison.profiles[profile])"
-                text += "<li>\(escaped(name)): \(escaped(CompareWords.worldLine(run)))"
+                text +=
+                    "<li>\(Markup.escaped(name)): \(Markup.escaped(CompareWords.worldLine(run)))"
                 if let difference = run.difference {
                     let lines = WhatIfText.explanation(difference, reference: reference)
-                    text += "<pre>\(escaped(lines.joined(separator: "\n")))</pre>"
+                    text += "<pre>\(Markup.escaped(lines.joined(separator: "\n")))</pre>"
                 }
                 if let failure = run.failure {
                     let place = CompareFailure.place(failure, session.configuration)
                     text += "<p class=\"change\">"
-                    text += escaped("\(RunText.sentence(run.summary.end)), at \(place)") + "</p>"
+                    text +=
+                        Markup.escaped("\(RunText.sentence(run.summary.end)), at \(place)") + "</p>"
                     let events = failure.events.map {
                         EventLine.text($0, changes: [], reference: reference)
                     }
-                    text += "<pre>\(escaped(events.joined(separator: "\n")))</pre>"
+                    text += "<pre>\(Markup.escaped(events.joined(separator: "\n")))</pre>"
                 }
                 text += "</li>\n"
             }
         }
         return text + "</ul>\n"
-    }
-
-    private func escaped(_ text: String) -> String {
-        var result = ""
-        for character in text {
-            switch character {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            default: result.append(character)
-            }
-        }
-        return result
     }
 }

@@ -107,7 +107,9 @@ public struct MachineDiagnosis {
             registers: Self.registers(cpu),
             takesInterrupts: context.isGuest
                 ? recorder.layout?.takesInterrupts(recorder.lastVCPU, machine) : nil,
-            read: { Self.read($0, $1, root: root, machine) })
+            read: { address, count in
+                machine.readLinear(address, count: count) { machine.translate($0, cr3: root) }
+            })
     }
 
     private func context(_ cpu: CPU) -> Context {
@@ -131,21 +133,6 @@ public struct MachineDiagnosis {
         )
         file.codeSize = CodeSize(rawValue: cpu.pointee.codeSize) ?? .bits64
         return file
-    }
-
-    private static func read(
-        _ address: UInt64, _ count: Int, root: UInt64, _ machine: Machine
-    ) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        while bytes.count < count {
-            let next = address &+ UInt64(bytes.count)
-            let room = min(count - bytes.count, 4096 - Int(next & 0xFFF))
-            guard let place = machine.translate(next, cr3: root),
-                let part = machine.readPhysical(place, count: room)
-            else { return nil }
-            bytes += part
-        }
-        return bytes
     }
 
     // MARK: How to go on

@@ -36,12 +36,13 @@ public struct DiffPage {
     private mutating func build() {
         let title = "\(labels.nameA) and \(labels.nameB)"
         html += "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-        html += "<title>pvreplay diff: \(Self.escaped(title))</title>\n"
+        html += "<title>pvreplay diff: \(Markup.escaped(title))</title>\n"
         html += "<style>\(Self.style)</style></head><body>\n"
-        html += "<h1>\(Self.escaped(DiffText.headline(difference, labels)))</h1>\n"
+        html += "<h1>\(Markup.escaped(DiffText.headline(difference, labels)))</h1>\n"
         for (name, trace) in [("A", difference.a), ("B", difference.b)] {
             if let damage = trace.damage {
-                html += "<p class=\"m\">\(name) is torn (\(Self.escaped(damage))); compared as far "
+                html +=
+                    "<p class=\"m\">\(name) is torn (\(Markup.escaped(damage))); compared as far "
                 html += "as it goes.</p>\n"
             }
         }
@@ -62,13 +63,13 @@ public struct DiffPage {
         html += "<table><tr>"
         let style = numbers ? " class=\"n\"" : ""
         for (place, cell) in head.enumerated() {
-            html += "<th\(place == 0 ? "" : style)>\(Self.escaped(cell))</th>"
+            html += "<th\(place == 0 ? "" : style)>\(Markup.escaped(cell))</th>"
         }
         html += "</tr>\n"
         for row in rows {
             html += "<tr>"
             for (place, cell) in row.enumerated() {
-                html += "<td\(place == 0 ? "" : style)>\(Self.escaped(cell))</td>"
+                html += "<td\(place == 0 ? "" : style)>\(Markup.escaped(cell))</td>"
             }
             html += "</tr>\n"
         }
@@ -98,7 +99,7 @@ public struct DiffPage {
         for part in parts where part.hasPrefix("First difference") {
             let lines = part.split(separator: "\n")
             if !part.hasPrefix("First difference, after") {
-                html += "<h2>\(Self.escaped(String(lines[0])))</h2>\n"
+                html += "<h2>\(Markup.escaped(String(lines[0])))</h2>\n"
             }
             html += "<pre>"
             for line in lines.dropFirst() { html += Self.marked(String(line)) + "\n" }
@@ -166,7 +167,7 @@ public struct DiffPage {
     }
 
     private mutating func stream(_ report: StreamReport, _ number: Int) {
-        html += "<h2>\(Self.escaped(DiffNames.stream(report.stream).capitalisedFirst)): "
+        html += "<h2>\(Markup.escaped(DiffNames.stream(report.stream).capitalisedFirst)): "
         html += "\(RunText.grouped(report.same)) the same, "
         html += "\(RunText.grouped(report.changed)) changed, "
         html += "\(RunText.grouped(report.missing)) missing in B, "
@@ -220,7 +221,7 @@ public struct DiffPage {
             for field in DiffFields.telling(a, b, in: stream) {
                 let x = DiffNames.value(field.field, field.a, of: a.event, reference: reference)
                 let y = DiffNames.value(field.field, field.b, of: b.event, reference: reference)
-                text += Self.escaped("    \(DiffNames.field(field.field)): \(x) -> \(y)") + "\n"
+                text += Markup.escaped("    \(DiffNames.field(field.field)): \(x) -> \(y)") + "\n"
             }
             return text
         }
@@ -232,22 +233,8 @@ public struct DiffPage {
     private static func marked(_ line: String) -> String {
         let sorts: [Character: String] = ["-": "m", "+": "i", "<": "c", ">": "c"]
         let sign = line.first { $0 != " " }
-        guard let sign, let sort = sorts[sign] else { return escaped(line) }
-        return "<span class=\"\(sort)\">\(escaped(line))</span>"
-    }
-
-    static func escaped(_ text: String) -> String {
-        var result = ""
-        for character in text {
-            switch character {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            default: result.append(character)
-            }
-        }
-        return result
+        guard let sign, let sort = sorts[sign] else { return Markup.escaped(line) }
+        return "<span class=\"\(sort)\">\(Markup.escaped(line))</span>"
     }
 }
 

@@ -16,12 +16,12 @@ public enum JUnitReport {
     ///   - failure: what went wrong, in a line; nil where nothing did.
     ///   - text: the whole story of the failure.
     public static func document(trace: String, failure: String?, text: String) -> String {
-        let name = escaped(trace)
+        let name = Markup.escaped(trace)
         var body = ""
         if let failure {
             body =
-                "\n      <failure message=\"\(escaped(failure))\">"
-                + escaped(text) + "</failure>\n    "
+                "\n      <failure message=\"\(Markup.escaped(failure))\">"
+                + Markup.escaped(text) + "</failure>\n    "
         }
         let failures = failure == nil ? 0 : 1
         return """
@@ -33,19 +33,5 @@ public enum JUnitReport {
             </testsuites>
 
             """
-    }
-
-    private static func escaped(_ text: String) -> String {
-        var result = ""
-        for character in text {
-            switch character {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            default: result.append(character)
-            }
-        }
-        return result
     }
 }
