@@ -86,4 +86,18 @@ import Testing
         let missing = try Tool.run(["record", "--kernel", "/nonexistent", "-o", "/dev/null"])
         #expect(missing.status == 74)
     }
+
+    @Test func aKernelOfItsOwnHasNoDesignToChange() throws {
+        let scratch = try prepare()
+        #expect(try record(scratch, "off").status == 0)
+        for words in [
+            ["compare", scratch.path("t.pvt"), "--design", "rfc"],
+            ["compare", scratch.path("t.pvt"), "--guest", scratch.path("m1")],
+            ["replay", scratch.path("t.pvt"), "--design", "rfc"],
+        ] {
+            let result = try Tool.run(words)
+            #expect(result.status == 64)
+            #expect(result.error.contains("recorded with --kernel"), "\(result.error)")
+        }
+    }
 }

@@ -73,6 +73,7 @@ struct CompareCommand: ParsableCommand {
     private func compare() throws {
         let reader = try TraceReader(path: trace)
         let recorded = try SessionConfiguration(reader)
+        try Variant.check(recorded, design: !design.isEmpty, guest: guest != nil)
         let sessions = try variants(recorded).map {
             ComparedSession(
                 name: $0.name, description: $0.description, configuration: $0.configuration)

@@ -80,6 +80,7 @@ struct ReplayCommand: ParsableCommand {
     private func replayWhatIf() throws {
         let reader = try TraceReader(path: trace)
         let recorded = try SessionConfiguration(reader)
+        try Variant.check(recorded, design: design != nil, guest: guest != nil)
         let guestImage = try guest.map(Variant.image)
         var variant: Variant
         if let design {

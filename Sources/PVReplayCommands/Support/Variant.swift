@@ -1,3 +1,4 @@
+import ArgumentParser
 import Kernels
 import Machine
 import Replay
@@ -9,6 +10,19 @@ struct Variant {
     /// In a sentence: `design rfc,roots=one`, `host host.elf`.
     var description: String
     var configuration: SessionConfiguration
+
+    /// A kernel of its own on a `pc` has neither a design nor a guest to put another in the place
+    /// of; what remains to vary is the kernel itself and the cost profile.
+    /// - Throws: `ValidationError` where `design` or `guest` is asked for all the same.
+    static func check(
+        _ recorded: SessionConfiguration, design: Bool, guest: Bool
+    ) throws(ValidationError) {
+        guard recorded.platform == .pc, design || guest else { return }
+        throw ValidationError(
+            "the trace is of a kernel on a PC (\(recorded.host.name), recorded with --kernel), which "
+                + "has no \(design ? "design" : "guest") to change; compare such kernels with "
+                + "`pvreplay diff` on two traces, or give another build of it with --host")
+    }
 
     /// The recorded session under a built-in design. The design's guest comes with it where the
     /// recorded one was a built-in guest and the user gives no other.
