@@ -60,6 +60,10 @@ let package = Package(
         .executableTarget(name: "isa-tool", dependencies: ["X86"]),
         // Runs instructions on the host's processor, for MachineTests; never shipped.
         .executableTarget(name: "native-oracle", path: "Tools/native-oracle"),
+        // Compares the executors on traces and on hostile guests; never shipped.
+        .executableTarget(
+            name: "executor-oracle", dependencies: ["X86", "Machine", "Trace", "Replay"],
+            path: "Tools/executor-oracle"),
 
         .testTarget(name: "X86Tests", dependencies: ["X86"], exclude: ["Cases"]),
         .testTarget(name: "MachineTests", dependencies: ["Machine", "X86", "native-oracle"]),

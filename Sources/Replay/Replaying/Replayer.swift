@@ -45,10 +45,14 @@ public final class Replayer {
     public var history: RunHistory { sink.history }
 
     /// Runs to the recording's end, to the first difference, or to where a torn trace stops.
-    public func run() throws(ReplayError) -> ReplayResult {
+    /// - Parameter cut: where to pause next, asked at the start and at every pause. It may look at
+    ///   the machine, which must not notice.
+    public func run(
+        cut: ((Machine) -> RunLimits)? = nil
+    ) throws(ReplayError) -> ReplayResult {
         sink.advance(machine)
         var stop = StopReason.requested
-        if !sink.isFinished { stop = machine.run(limits()) }
+        if !sink.isFinished { stop = run(to: limits(), cut) }
         if let failure = sink.failure { throw failure }
         let end = RunEnd(stop, layout: layout, limit: nil, machine: machine)
         let summary = RunSummary(
@@ -57,6 +61,21 @@ public final class Replayer {
         return ReplayResult(
             divergence: sink.found, summary: sink.found == nil ? recordedEnd(summary) : summary,
             isWhole: reader.complete)
+    }
+
+    private func run(to end: RunLimits, _ cut: ((Machine) -> RunLimits)?) -> StopReason {
+        guard let cut else { return machine.run(end) }
+        while true {
+            let pause = cut(machine)
+            let stop = machine.run(
+                RunLimits(
+                    cycles: min(pause.cycles, end.cycles),
+                    instructions: min(pause.instructions, end.instructions)))
+            let isPause =
+                stop == .cycleLimit && pause.cycles < end.cycles
+                || stop == .instructionLimit && pause.instructions < end.instructions
+            if !isPause { return stop }
+        }
     }
 
     /// The session's own limits; a run that ended by itself may go on a little longer than the

@@ -1,0 +1,240 @@
+import Machine
+import X86
+
+/// A kernel image that does what no sane guest does, made from a seed, and the machine for it. It
+/// is an ELF file that the ordinary loaders take; behind the last segment 40 bytes say which machine
+/// it is for, so that the file alone repeats the run.
+struct HostileGuest {
+    typealias Layout = HostileLayout
+
+    var image: [UInt8]
+    /// Bytes of RAM.
+    var memory: UInt64 = 16 << 20
+    var cpus = 1
+    var vendor = Vendor.intel
+    /// Seeds what is injected, where runs are cut, and RDRAND.
+    var seed: UInt64 = 0
+
+    private static let mark: UInt64 = 0x454C_4954_534F_4820
+
+    /// A guest from a file: one of ours, or any kernel.
+    init(file: [UInt8]) {
+        image = file
+        guard file.count > 40, Self.word(file, 40) == Self.mark else { return }
+        memory = min(max(Self.word(file, 32) & ~0xFFF, 0x1000), 64 << 20)
+        cpus = Int(min(max(Self.word(file, 24), 1), 64))
+        vendor = Self.word(file, 16) == 0 ? .intel : .amd
+        seed = Self.word(file, 8)
+    }
+
+    private static func word(_ bytes: [UInt8], _ fromEnd: Int) -> UInt64 {
+        (0..<8).reduce(0) { $0 | UInt64(bytes[bytes.count - fromEnd + $1]) << UInt64(8 * $1) }
+    }
+
+    init(seed: UInt64) {
+        var numbers = Numbers(seed)
+        self.seed = seed
+        memory = numbers.pick([0x13_0000, 0x14_0000, 0x20_0000, 0x20_1000, 0x40_0000])
+        cpus = numbers.pick([1, 1, 1, 2, 2, 3, 4])
+        vendor = numbers.chance(50) ? .intel : .amd
+        var tables = HostileTables(Numbers(numbers.next()), memory: memory)
+        tables.fill()
+        let isLong = numbers.chance(60)
+        tables.put(
+            isLong ? Self.setup64(&numbers, cpus) : Self.setup32(&numbers, cpus), at: Layout.setup)
+        tables.put(Self.handler(.bits64, &numbers), at: Layout.handlers)
+        tables.put(Self.handler(.bits32, &numbers), at: Layout.handler32)
+        tables.put(Self.interrupt(.bits64), at: Layout.interrupt64)
+        tables.put(Self.interrupt(.bits32), at: Layout.interrupt32)
+        for size in [CodeSize.bits64, .bits32] {
+            var code = HostileCode(Numbers(numbers.next()), size, memory: memory)
+            tables.put(code.program(Int(Layout.codeSize)), at: Layout.code(size))
+        }
+        var low = HostileCode(Numbers(numbers.next()), .bits16, memory: memory)
+        var program = low.program(Int(Layout.handler16 - Layout.code16))
+        program += Self.handler16()
+        image = HostileGuest.elf(
+            is64Bit: isLong, segments: [(0, Self.realVectors), (Layout.code16, program)],
+            main: tables.bytes)
+        for value in [Self.mark, memory, UInt64(cpus), vendor == .intel ? 0 : 1, seed] {
+            for n in 0..<8 { image.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * n))) }
+        }
+    }
+
+    // MARK: - Pieces that make it run
+
+    /// All vectors of real mode lead to `handler16`.
+    private static var realVectors: [UInt8] {
+        let offset = Layout.handler16 - Layout.code16
+        return (0..<256).flatMap { _ in
+            [UInt8(offset & 0xFF), UInt8(offset >> 8), 0x00, UInt8(Layout.code16 >> 12)]
+        }
+    }
+
+    private static func counting(_ e: inout Emitter) {
+        // Through EDI, which 16-bit code reaches with an address-size prefix.
+        e.load(7, Layout.counter)
+        if e.size == .bits16 { e.emit(0x67, 0x66) }
+        e.emit(0x8B, 0x07)
+        e.operands32()
+        e.emit(0x69, 0xC0)
+        e.word(0x19660D)
+        e.operands32()
+        e.emit(0x05)
+        e.word(0x3C6E_F35F)
+        if e.size == .bits16 { e.emit(0x67, 0x66) }
+        e.emit(0x89, 0x07)
+    }
+
+    /// A handler of exceptions: another stack, now and then sound tables again, and on at some
+    /// place of the code that depends on how many came before.
+    private static func handler(_ size: CodeSize, _ numbers: inout Numbers) -> [UInt8] {
+        var e = Emitter(size)
+        if size == .bits32 { e.emit(0x66, 0xB8, 0x18, 0x00, 0x8E, 0xD8, 0x8E, 0xC0, 0x8E, 0xD0) }
+        e.load(4, Layout.stack - 0x40)
+        counting(&e)
+        var heal = Emitter(size)
+        heal.load(6, Layout.pristine)
+        heal.load(7, Layout.tables.lowerBound)
+        heal.load(1, (Layout.tables.upperBound - Layout.tables.lowerBound) / 4)
+        heal.emit(0xFC, 0xF3, 0xA5)
+        heal.loadTable(2, at: Layout.pointers)
+        heal.loadTable(3, at: Layout.pointers + (size == .bits64 ? 16 : 32))
+        if size == .bits64 { heal.writeControl(3, Layout.pml4) }
+        // TEST EAX with some bits, and a jump over.
+        e.emit(0xA9)
+        e.word(numbers.pick([0x1F_0000, 0x7_0000, 0x7F_0000]))
+        e.emit(0x75, UInt8(heal.bytes.count))
+        e.bytes += heal.bytes
+        e.load(7, Layout.counter)
+        e.emit(0x8B, 0x07, 0xC1, 0xE8, 0x08, 0x25)
+        e.word(0x3FF0)
+        e.emit(0x05)
+        e.word(Layout.code(size))
+        e.emit(0xFF, 0xE0)
+        return e.bytes
+    }
+
+    private static func handler16() -> [UInt8] {
+        var e = Emitter(.bits16)
+        e.load(4, 0x7000)
+        counting(&e)
+        // SHR EAX, 8; AND AX, 3FF0; JMP AX.
+        e.emit(0x66, 0xC1, 0xE8, 0x08, 0x25, 0xF0, 0x3F, 0xFF, 0xE0)
+        return e.bytes
+    }
+
+    /// A handler of interrupts: EOI, and back.
+    private static func interrupt(_ size: CodeSize) -> [UInt8] {
+        var e = Emitter(size)
+        e.emit(0x50, 0x57)
+        e.store(0xFEE0_00B0, 0)
+        e.emit(0xB0, 0x20, 0xE6, 0x20, 0xE6, 0xA0)
+        e.emit(0x5F, 0x58)
+        e.wide()
+        e.emit(0xCF)
+        return e.bytes
+    }
+
+    /// Copies the tables, switches the local APIC on and starts the other processors.
+    private static func common(_ e: inout Emitter, _ cpus: Int) {
+        e.load(4, Layout.stack)
+        e.load(6, Layout.tables.lowerBound)
+        e.load(7, Layout.pristine)
+        e.load(1, (Layout.tables.upperBound - Layout.tables.lowerBound) / 4)
+        e.emit(0xFC, 0xF3, 0xA5)
+        e.loadTable(2, at: Layout.pointers)
+        e.store(0xFEE0_00F0, 0x1FF)
+        guard cpus > 1 else { return }
+        e.store(0xFEE0_0300, 0xC_4500)
+        e.store(0xFEE0_0300, 0xC_4600 | Layout.code16 >> 12)
+        e.store(0xFEE0_0300, 0xC_4600 | Layout.code16 >> 12)
+    }
+
+    private static func setup64(_ numbers: inout Numbers, _ cpus: Int) -> [UInt8] {
+        var e = Emitter(.bits64)
+        common(&e, cpus)
+        e.loadTable(3, at: Layout.pointers + 16)
+        e.writeControl(3, Layout.pml4)
+        var features: UInt64 = 0x620
+        for bit in [7, 18, 16, 11, 2, 6, 8, 17] where numbers.chance(40) { features |= 1 << bit }
+        e.writeControl(4, features)
+        e.writeControl(0, numbers.pick([0x8001_0033, 0x8000_0033, 0x8000_0013, 0x8005_0033]))
+        e.writeMSR(0xC000_0080, 0xD01)
+        e.writeMSR(0xC000_0081, 0x0023_0008_0000_0000)
+        e.writeMSR(0xC000_0082, Layout.code64 + 0x800)
+        e.writeMSR(0xC000_0084, numbers.next() & 0x4700)
+        e.writeMSR(0x174, 0x08)
+        e.writeMSR(0x175, Layout.stack - 0x200)
+        e.writeMSR(0x176, Layout.code64 + 0x100)
+        e.load(0, Layout.Selector.longTask)
+        e.emit(0x0F, 0x00, 0xD8)
+        e.load(0, Layout.Selector.ldt)
+        e.emit(0x0F, 0x00, 0xD0)
+        if numbers.chance(50) { e.emit(0xFB) }
+        e.goFar(Layout.Selector.code64, Layout.code64)
+        return e.bytes
+    }
+
+    private static func setup32(_ numbers: inout Numbers, _ cpus: Int) -> [UInt8] {
+        var e = Emitter(.bits32)
+        common(&e, cpus)
+        e.loadTable(3, at: Layout.pointers + 32)
+        if numbers.chance(60) {
+            e.writeControl(3, Layout.directory32)
+            e.writeControl(4, numbers.pick([0x610, 0x690, 0x613, 0x61B]))
+            e.writeControl(0, numbers.pick([0x8001_0033, 0x8000_0033, 0x8005_0033]))
+        } else {
+            e.writeControl(4, 0x600)
+        }
+        e.load(0, Layout.Selector.task32)
+        e.emit(0x0F, 0x00, 0xD8)
+        e.load(0, Layout.Selector.ldt)
+        e.emit(0x0F, 0x00, 0xD0)
+        e.writeMSR(0x174, 0x28)
+        e.writeMSR(0x175, Layout.stack - 0x200)
+        e.writeMSR(0x176, Layout.code32 + 0x100)
+        if numbers.chance(50) { e.emit(0xFB) }
+        e.goFar(Layout.Selector.code32, Layout.code32)
+        return e.bytes
+    }
+
+    // MARK: - The file
+
+    /// An ELF file of either class with an entry at `Layout.setup` (System V ABI, chapter 4).
+    private static func elf(
+        is64Bit: Bool, segments: [(UInt64, [UInt8])], main: [UInt8]
+    ) -> [UInt8] {
+        var file: [UInt8] = [0x7F, 0x45, 0x4C, 0x46, is64Bit ? 2 : 1, 1, 1, 0]
+        file += [UInt8](repeating: 0, count: 8)
+        func add(_ v: UInt64, _ size: Int) {
+            for n in 0..<size { file.append(UInt8(truncatingIfNeeded: v >> UInt64(8 * n))) }
+        }
+        let word = is64Bit ? 8 : 4
+        let all = segments.map { (address: $0.0, bytes: $0.1, room: UInt64($0.1.count)) }
+            + [(address: Layout.setup, bytes: main, room: Layout.end - Layout.setup)]
+        add(2, 2)
+        add(is64Bit ? 62 : 3, 2)
+        add(1, 4)
+        add(Layout.setup, word)
+        let header: UInt64 = is64Bit ? 64 : 52
+        add(header, word)
+        add(0, word)
+        add(0, 4)
+        for field in [header, is64Bit ? 56 : 32, UInt64(all.count), 0, 0, 0] { add(field, 2) }
+        var offset: UInt64 = 0x1000
+        for part in all {
+            add(1, 4)
+            if is64Bit { add(7, 4) }
+            for field in [offset, part.address, part.address, UInt64(part.bytes.count), part.room] {
+                add(field, word)
+            }
+            if !is64Bit { add(7, 4) }
+            add(0x1000, word)
+            offset += UInt64(part.bytes.count)
+        }
+        file += [UInt8](repeating: 0, count: 0x1000 - file.count)
+        for part in all { file += part.bytes }
+        return file
+    }
+}
