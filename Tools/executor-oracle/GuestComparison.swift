@@ -44,11 +44,13 @@ struct GuestComparison {
                 .console((0..<numbers.below(40)).map { _ in numbers.byte() }),
             ]
             var stimulus = numbers.pick(kinds)
-            if numbers.chance(2) { stimulus = .machineCheck }
+            if numbers.below(400) == 0 { stimulus = .machineCheck }
             let index = numbers.below(guest.cpus)
+            // After the guest's own set-up, which takes 12,000 cycles.
             let instant: Instant =
                 numbers.chance(60)
-                ? .cycle(UInt64(numbers.below(Int(cycles)))) : .instruction(numbers.next() % 40_000)
+                ? .cycle(15_000 + UInt64(numbers.below(Int(cycles))))
+                : .instruction(60 + numbers.next() % 40_000)
             machine.schedule(stimulus, cpu: index, at: instant)
         }
         return machine
@@ -68,8 +70,10 @@ struct GuestComparison {
         var numbers = Numbers(guest.seed ^ 0xC07)
         var reason = StopReason.requested
         var last = (cycles: UInt64(0), instructions: UInt64(0))
+        var cuts: [RunLimits] = []
         for stop in 0... {
             let limits = nextLimits(a, &numbers)
+            cuts.append(limits)
             reason = a.run(limits)
             let other = b.run(limits)
             guard reason == other else {
@@ -81,9 +85,8 @@ struct GuestComparison {
             let equal =
                 isWhole ? a.digest() == b.digest() : a.stateDigest() == b.stateDigest()
             guard equal else {
-                let what = difference(a, b)
                 throw Disagreement(
-                    description: "stop \(stop) at \(limits), after \(last): \(what)")
+                    description: "stop \(stop) at \(limits): " + (try narrow(cuts)))
             }
             last = (a.cycles, a.instructions)
             stops += 1
@@ -115,6 +118,45 @@ struct GuestComparison {
             limits.cycles = min(cycles, machine.cycles + step * 4)
         }
         return limits
+    }
+
+    /// The machines of both executors after the same cuts.
+    private func pair(_ cuts: [RunLimits]) throws -> (a: Machine, b: Machine) {
+        let pair = (a: try machine(.stepwise), b: try machine(.blocks))
+        for cut in cuts { _ = (pair.a.run(cut), pair.b.run(cut)) }
+        return pair
+    }
+
+    /// Finds the instruction after which the machines differ, between the last two cuts, or between
+    /// earlier ones where it was memory that nobody had looked at.
+    private func narrow(_ cuts: [RunLimits]) throws -> String {
+        var first = cuts.count
+        while first > 0 {
+            let (a, b) = try pair(Array(cuts.prefix(first - 1)))
+            if a.digest() == b.digest() { break }
+            first -= 1
+        }
+        let before = Array(cuts.prefix(max(first, 1) - 1))
+        var low = try pair(before).a.instructions
+        var high = try pair(Array(cuts.prefix(first))).a.instructions
+        while high > low + 1 {
+            let middle = low + (high - low) / 2
+            let (a, b) = try pair(before + [RunLimits(cycles: cycles, instructions: middle)])
+            if a.digest() == b.digest() { low = middle } else { high = middle }
+        }
+        let (a, b) = try pair(before + [RunLimits(cycles: cycles, instructions: low)])
+        let places = (0..<a.cpuCount).map { n -> String in
+            let cpu = a.cpu(n)
+            let linear = cpu.pointee.rip &+ cpu.pointee.cs.base
+            let bytes = cpu.translateQuietly(linear, cr3: cpu.pointee.cr3)
+                .flatMap { a.readPhysical($0, count: 15) } ?? []
+            let code = bytes.map { String($0, radix: 16) }.joined(separator: " ")
+            return "cpu\(n) \(cpu.pointee.codeSize * 8) bits \(String(linear, radix: 16)): \(code)"
+        }
+        let sound = a.digest() == b.digest() ? "equal" : "already different"
+        let end = try pair(before + [RunLimits(cycles: cycles, instructions: high)])
+        return "\(sound) after \(low) instructions, at " + places.joined(separator: "; ")
+            + "; then " + difference(end.a, end.b)
     }
 
     private func difference(_ a: Machine, _ b: Machine) -> String {

@@ -53,6 +53,9 @@ struct HostileGuest {
         var low = HostileCode(Numbers(numbers.next()), .bits16, memory: memory)
         var program = low.program(Int(Layout.handler16 - Layout.code16))
         program += Self.handler16()
+        program += [UInt8](
+            repeating: 0, count: Int(Layout.lowPointers - Layout.code16) - program.count)
+        program += tables.bytes[Int(Layout.pointers - Layout.setup)...].prefix(64)
         image = HostileGuest.elf(
             is64Bit: isLong, segments: [(0, Self.realVectors), (Layout.code16, program)],
             main: tables.bytes)
@@ -182,7 +185,7 @@ struct HostileGuest {
         e.loadTable(3, at: Layout.pointers + 32)
         if numbers.chance(60) {
             e.writeControl(3, Layout.directory32)
-            e.writeControl(4, numbers.pick([0x610, 0x690, 0x613, 0x61B]))
+            e.writeControl(4, numbers.pick([0x610, 0x690, 0x618, 0x630]))
             e.writeControl(0, numbers.pick([0x8001_0033, 0x8000_0033, 0x8005_0033]))
         } else {
             e.writeControl(4, 0x600)

@@ -41,6 +41,8 @@ enum HostileLayout {
     // Below 1 MiB, for real mode and virtual-8086 mode.
     static let code16: UInt64 = 0x8000
     static let handler16: UInt64 = 0xBE00
+    /// A copy of `pointers`.
+    static let lowPointers: UInt64 = 0xBF00
 
     static func code(_ size: CodeSize) -> UInt64 {
         switch size {

@@ -139,8 +139,11 @@ extension HostileCode {
     mutating func descriptorTables() {
         switch numbers.below(6) {
         case 0:
-            let good = Layout.pointers + UInt64(numbers.below(4)) * 16
-            code.loadTable(2 + UInt8(numbers.below(2)), at: numbers.chance(60) ? good : address())
+            let which = UInt8(2 + numbers.below(2))
+            var own = which == 2 ? 0 : code.size == .bits64 ? 16 : code.size == .bits32 ? 32 : 48
+            if numbers.chance(10) { own = numbers.below(64) }
+            let low = code.size == .bits16 ? Layout.lowPointers : Layout.pointers
+            code.loadTable(which, at: numbers.chance(80) ? low + UInt64(own) : address())
         case 1:
             code.load(0, numbers.chance(70) ? UInt64(0x50 + 8 * numbers.below(6)) : numbers.next())
             code.emit(0x0F, 0x00, numbers.pick([0xD0, 0xD8]))
@@ -236,7 +239,7 @@ extension HostileCode {
         let here = Layout.code(code.size) + UInt64(code.bytes.count)
         var place = here + 7 + UInt64(numbers.below(24))
         if numbers.chance(40) { place = target() }
-        if numbers.chance(10) { place = target() & ~0xFFF - 2 }
+        if numbers.chance(10) { place = target() & ~0xFFF &- 2 }
         if numbers.chance(50) {
             code.storeByte(place, numbers.pick([0x90, 0x40, 0x66, 0xEB, numbers.byte()]))
         } else {
@@ -273,10 +276,12 @@ extension HostileCode {
             }
         case .bits16:
             // Protected mode on or off, and a far jump.
+            code.loadTable(2, at: Layout.lowPointers)
+            code.loadTable(3, at: Layout.lowPointers + numbers.pick([32, 48]))
             code.emit(0x0F, 0x20, 0xC0, 0x34, 0x01, 0x0F, 0x22, 0xC0, 0xEA)
             code.emit(numbers.byte(), 0x01)
             code.emit(numbers.pick([0x00, 0x40]), numbers.pick([0x08, 0x00]))
-            if numbers.chance(30) { enterLongMode() }
+            if numbers.chance(50) { enterLongMode() }
         }
     }
 
@@ -300,8 +305,9 @@ extension HostileCode {
         code.emit(0x25)
         code.word(0x7FFF_FFFF)
         code.emit(0x0F, 0x22, 0xC0)
-        code.loadTable(2, at: Layout.pointers)
-        code.loadTable(3, at: Layout.pointers + 16)
+        let pointers = code.size == .bits16 ? Layout.lowPointers : Layout.pointers
+        code.loadTable(2, at: pointers)
+        code.loadTable(3, at: pointers + 16)
         code.writeControl(4, 0x620)
         code.writeControl(3, Layout.pml4)
         code.writeMSR(0xC000_0080, 0xD01)

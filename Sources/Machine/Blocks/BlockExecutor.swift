@@ -668,7 +668,9 @@ extension UnsafeMutablePointer<CPUState> {
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .stale:
-                    if link.pointee == cache.pointee.unlinkable, let next = nearBlock(cache) {
+                    if link.pointee == cache.pointee.unlinkable, in64Bit,
+                        let next = nearBlock(cache)
+                    {
                         block = next
                         op = next.operations
                         continue

@@ -8,12 +8,14 @@ import X86
 
 /// The guest-physical memory of a machine: one lazily backed, zero-filled mapping, and one byte of
 /// `PageFlag`s for each of its pages. The machine makes one, copies the pointers into
-/// `SharedState`, and frees it with `deallocate`.
+/// `SharedState`, and frees it with `deallocate`. Around it lie pages that nobody may touch, so that
+/// an access of ours beyond either end could not go unnoticed.
 public struct PhysicalMemory {
     public let base: UnsafeMutableRawPointer
     /// Bytes; a multiple of 4096.
     public let size: Int
     public let pageFlags: UnsafeMutablePointer<UInt8>
+    private static let guardSize = 1 << 16
 
     /// Maps `size` bytes, rounded up to whole pages; nil when the system refuses.
     public init?(size: Int) {
@@ -24,9 +26,14 @@ public struct PhysicalMemory {
         #else
             let mapFlags = MAP_PRIVATE | MAP_ANON
         #endif
-        let mapped = mmap(nil, rounded, PROT_READ | PROT_WRITE, mapFlags, -1, 0)
+        let whole = rounded + 2 * Self.guardSize
+        let mapped = mmap(nil, whole, PROT_NONE, mapFlags, -1, 0)
         guard let mapped, mapped != MAP_FAILED else { return nil }
-        base = mapped
+        base = mapped + Self.guardSize
+        guard mprotect(base, rounded, PROT_READ | PROT_WRITE) == 0 else {
+            munmap(mapped, whole)
+            return nil
+        }
         self.size = rounded
         pageFlags = .allocate(capacity: rounded >> 12)
         pageFlags.initialize(repeating: 0, count: rounded >> 12)
@@ -34,7 +41,7 @@ public struct PhysicalMemory {
 
     /// Returns the memory to the system; nothing may use it afterwards.
     public func deallocate() {
-        munmap(base, size)
+        munmap(base - Self.guardSize, size + 2 * Self.guardSize)
         pageFlags.deallocate()
     }
 }

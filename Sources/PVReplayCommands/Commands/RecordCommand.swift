@@ -118,7 +118,8 @@ struct RecordCommand: ParsableCommand {
             options.console = ScriptedConsole(try Files.read(input))
         }
         defer { live?.restore() }
-        let text = try ConsoleText(file: console, toOutput: !json && !quiet)
+        let text = try ConsoleText(
+            file: console, toOutput: !json && !quiet, isInteractive: input == "-")
         options.consoleOutput = { text.put($0) }
         Interruption.watch()
         options.isInterrupted = { Interruption.wasAsked }

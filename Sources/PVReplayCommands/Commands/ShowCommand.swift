@@ -1,5 +1,5 @@
 import ArgumentParser
-import Replay
+import Glibc
 import Replay
 import Report
 import Trace
@@ -18,7 +18,8 @@ struct ShowCommand: ParsableCommand {
               pvreplay show boot.pvt --kind hypercall --last 20
               pvreplay show boot.pvt --from 5000 --to 5100 --returns
               pvreplay show boot.pvt --context guest-user --kind exception --json
-              pvreplay show boot.pvt --console            the console text alone
+              pvreplay show boot.pvt --console            the console text alone (on a
+                                                          terminal with controls escaped)
 
             Exit codes: 0, or 30 where the trace is damaged or torn (what is there is shown).
             """)
@@ -78,8 +79,11 @@ struct ShowCommand: ParsableCommand {
 
     private func showConsole(_ reader: TraceReader) throws {
         let cursor = reader.cursor()
+        let escapes = isatty(1) == 1
         while let kind = try cursor.next() {
-            if kind == .console { Output.write(1, cursor.console.bytes) }
+            guard kind == .console else { continue }
+            let bytes = cursor.console.bytes
+            Output.write(1, escapes ? TerminalText.safe(bytes) : bytes)
         }
     }
 

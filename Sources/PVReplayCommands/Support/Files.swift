@@ -84,11 +84,11 @@ enum Output {
     /// Writes text to standard output. A closed pipe (`| head`) ends the program quietly, any other
     /// failure is exit 74.
     static func print(_ text: String, terminator: String = "\n") {
-        write(1, Array((text + terminator).utf8))
+        write(1, Array((TerminalText.safe(text) + terminator).utf8))
     }
 
     static func error(_ text: String) {
-        write(2, Array(("pvreplay: " + text + "\n").utf8))
+        write(2, Array(("pvreplay: " + TerminalText.safe(text) + "\n").utf8))
     }
 
     static func write(_ descriptor: Int32, _ bytes: [UInt8]) {

@@ -51,6 +51,31 @@ import X86
         #expect(pieces.difference(from: whole) == nil)
     }
 
+    /// Bytes that were decoded as 64-bit code are other instructions in 32-bit code, also where that
+    /// comes to them over a page's end.
+    @Test func codeSizesDoNotMixAcrossPages() throws {
+        let page = BlockRig.code + 0x1000
+        let rigs = [
+            try BlockRig(executor: .stepwise, mode: .user64),
+            try BlockRig(executor: .blocks, mode: .user64),
+        ]
+        for rig in rigs {
+            rig.write([0xE9] + CodeChangeTests.bytes(0x0FFB), at: BlockRig.code)
+            // REX NOP, or INC EAX and NOP; then a far return to 32-bit code before this page.
+            let code: [UInt8] =
+                [0x40, 0x90, 0x68] + CodeChangeTests.bytes(0x23)
+                + [0x68] + CodeChangeTests.bytes(page - 2) + [0x48, 0xCB]
+            rig.write([0x90, 0x90] + code, at: page - 2)
+            rig.cpu.pointee.rsp = UInt64(BlockRig.data + 0x800)
+            rig.cpu.pointee.rax = 0
+        }
+        for budget in 1...40 as ClosedRange<UInt64> {
+            for rig in rigs { rig.run(instructions: 10 * budget, cycles: 400 * budget) }
+            #expect(rigs[1].difference(from: rigs[0]) == nil, "budget \(budget)")
+        }
+        #expect(rigs[1].cpu.pointee.codeSize == CodeSize.bits32.rawValue)
+    }
+
     /// MOV EAX, imm32 over the end of a page, with 1...4 of its bytes on the first; then the same
     /// with no second page.
     @Test(arguments: 1...4, [true, false])
