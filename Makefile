@@ -5,7 +5,8 @@ SWIFT ?= swift
 RELEASE = .build/release/pvreplay
 DEMO = .build/demo
 
-.PHONY: demo test build bench lint format setup rerecord second-opinion linux clean
+.PHONY: demo test build bench lint format setup rerecord second-opinion executor-oracle \
+	native-oracle linux clean
 
 demo: build
 	@mkdir -p $(DEMO)
@@ -40,6 +41,19 @@ rerecord: build
 # The decoder against iced-x86 (from PyPI), over 1.9 million instructions.
 second-opinion: setup
 	Tools/second-opinion/run
+
+# The executors against one another: the golden traces, and kernels that do what no sane guest does.
+SEED ?= 1
+GUESTS ?= 1000
+executor-oracle: setup
+	$(SWIFT) build -c release --product executor-oracle
+	.build/release/executor-oracle traces --seed $(SEED) --count 4 Traces/*.pvt
+	.build/release/executor-oracle guests --seed $(SEED) --count $(GUESTS)
+
+# Instructions at CPL 3 against the processor that this runs on: CASES of each subject.
+CASES ?= 200000
+native-oracle: setup
+	NATIVE_SEED=$(SEED) NATIVE_CASES=$(CASES) $(SWIFT) test --filter FamiliesNativeTests
 
 # Debian's Linux, fetched with apt: booted, recorded and replayed on one and two CPUs.
 linux: build

@@ -63,7 +63,7 @@ let package = Package(
         // Compares the executors on traces and on hostile guests; never shipped.
         .executableTarget(
             name: "executor-oracle", dependencies: ["X86", "Machine", "Trace", "Replay"],
-            path: "Tools/executor-oracle"),
+            path: "Tools/executor-oracle", swiftSettings: hot),
 
         .testTarget(name: "X86Tests", dependencies: ["X86"], exclude: ["Cases"]),
         .testTarget(name: "MachineTests", dependencies: ["Machine", "X86", "native-oracle"]),
@@ -79,8 +79,8 @@ let package = Package(
         .testTarget(name: "CostProfileTests", dependencies: ["CostProfiles", "Machine", "X86"]),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
         .testTarget(
-            name: "CommandsTests", dependencies: ["PVReplayCommands", "Report"],
-            exclude: ["Platform"]),
+            name: "CommandsTests", dependencies: ["PVReplayCommands", "Report", "executor-oracle"],
+            exclude: ["Platform", "Crashers"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"], exclude: ["Hostile"]),
         .testTarget(name: "TidyTests"),
     ]

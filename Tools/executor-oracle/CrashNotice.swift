@@ -3,7 +3,8 @@ import Glibc
 /// Names what runs on standard error if this process crashes, or if it takes longer than it may.
 enum CrashNotice {
     /// Written before the handler can run, read by it; one thread.
-    nonisolated(unsafe) private static let text = UnsafeMutablePointer<CChar>.allocate(capacity: 512)
+    nonisolated(unsafe) private static let text = UnsafeMutablePointer<CChar>.allocate(
+        capacity: 512)
 
     static func install() {
         text.initialize(repeating: 0, count: 512)

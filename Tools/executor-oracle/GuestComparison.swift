@@ -148,7 +148,8 @@ struct GuestComparison {
         let places = (0..<a.cpuCount).map { n -> String in
             let cpu = a.cpu(n)
             let linear = cpu.pointee.rip &+ cpu.pointee.cs.base
-            let bytes = cpu.translateQuietly(linear, cr3: cpu.pointee.cr3)
+            let bytes =
+                cpu.translateQuietly(linear, cr3: cpu.pointee.cr3)
                 .flatMap { a.readPhysical($0, count: 15) } ?? []
             let code = bytes.map { String($0, radix: 16) }.joined(separator: " ")
             return "cpu\(n) \(cpu.pointee.codeSize * 8) bits \(String(linear, radix: 16)): \(code)"
@@ -168,7 +169,8 @@ struct GuestComparison {
                 found.append("cpu\(n) r\(r) \(hex(x.registers[r])) \(hex(y.registers[r]))")
             }
             let pairs = [
-                ("rip", x.pointee.rip, y.pointee.rip), ("rflags", x.pointee.rflags, y.pointee.rflags),
+                ("rip", x.pointee.rip, y.pointee.rip),
+                ("rflags", x.pointee.rflags, y.pointee.rflags),
                 ("cycles", x.pointee.cycles, y.pointee.cycles),
                 ("instructions", x.pointee.instructions, y.pointee.instructions),
                 ("cr2", x.pointee.cr2, y.pointee.cr2), ("cr3", x.pointee.cr3, y.pointee.cr3),
@@ -184,7 +186,9 @@ struct GuestComparison {
         if s.pageNumbers != t.pageNumbers { found.append("other pages are used") }
         if s.pages != t.pages, s.pageNumbers == t.pageNumbers {
             let at = zip(s.pages, t.pages).enumerated().first { $0.element.0 != $0.element.1 }
-            let place = at.map { UInt64(s.pageNumbers[$0.offset >> 12]) << 12 | UInt64($0.offset & 4095) }
+            let place = at.map {
+                UInt64(s.pageNumbers[$0.offset >> 12]) << 12 | UInt64($0.offset & 4095)
+            }
             found.append("memory at \(hex(place ?? 0))")
         }
         if s.state != t.state {

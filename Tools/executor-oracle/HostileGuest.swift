@@ -2,8 +2,8 @@ import Machine
 import X86
 
 /// A kernel image that does what no sane guest does, made from a seed, and the machine for it. It
-/// is an ELF file that the ordinary loaders take; behind the last segment 40 bytes say which machine
-/// it is for, so that the file alone repeats the run.
+/// is an ELF file that the ordinary loaders take; behind the last segment 40 bytes say which
+/// machine it is for, so that the file alone repeats the run.
 struct HostileGuest {
     typealias Layout = HostileLayout
 
@@ -214,7 +214,8 @@ struct HostileGuest {
             for n in 0..<size { file.append(UInt8(truncatingIfNeeded: v >> UInt64(8 * n))) }
         }
         let word = is64Bit ? 8 : 4
-        let all = segments.map { (address: $0.0, bytes: $0.1, room: UInt64($0.1.count)) }
+        let all =
+            segments.map { (address: $0.0, bytes: $0.1, room: UInt64($0.1.count)) }
             + [(address: Layout.setup, bytes: main, room: Layout.end - Layout.setup)]
         add(2, 2)
         add(is64Bit ? 62 : 3, 2)

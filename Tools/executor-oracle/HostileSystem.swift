@@ -108,7 +108,8 @@ extension HostileCode {
         for _ in 0..<(1 + numbers.below(3)) {
             var port = numbers.pick(Self.portNumbers)
             if numbers.chance(4) {
-                port = numbers.chance(90)
+                port =
+                    numbers.chance(90)
                     ? UInt16(truncatingIfNeeded: numbers.next())
                     : numbers.pick([0xF4, 0x604, 0xCF9, 0x92])
             }

@@ -72,8 +72,12 @@ struct HostileTables {
             (0xA0, Self.packed(0, flat, 0xC09F)), (0xA8, Self.packed(0, 0xFFF, 0xC097)),
         ]
         for (at, entry) in entries { put(entry, at: Layout.gdt + at) }
-        for at in stride(from: UInt64(0xB0), to: 0x400, by: 8) { put(descriptor(), at: Layout.gdt + at) }
-        for at in stride(from: UInt64(0), to: 0x100, by: 8) { put(descriptor(), at: Layout.ldt + at) }
+        for at in stride(from: UInt64(0xB0), to: 0x400, by: 8) {
+            put(descriptor(), at: Layout.gdt + at)
+        }
+        for at in stride(from: UInt64(0), to: 0x100, by: 8) {
+            put(descriptor(), at: Layout.ldt + at)
+        }
     }
 
     /// The low half of a gate.
@@ -107,7 +111,9 @@ struct HostileTables {
             put(Layout.directory32, at: task + 0x1C, size: 4)
             put(Layout.code32 + UInt64(numbers.below(0x3FF)) * 16, at: task + 0x20, size: 4)
             put(2 | numbers.next() & 0x2_7ED5, at: task + 0x24, size: 4)
-            for n in UInt64(0)..<8 { put(Layout.stack - 0x100 * n, at: task + 0x28 + n * 4, size: 4) }
+            for n in UInt64(0)..<8 {
+                put(Layout.stack - 0x100 * n, at: task + 0x28 + n * 4, size: 4)
+            }
             for n in UInt64(0)..<6 {
                 put(n == 1 ? 0x28 : 0x18, at: task + 0x48 + n * 4, size: 4)
             }

@@ -5,7 +5,7 @@ import Machine
 struct OracleCommand {
     private var arguments: [String]
     private var seed: UInt64 = 1
-    private var count: UInt64 = 100
+    private var count: UInt64 = 1
     private var cycles: UInt64 = 300_000
     private var folder: String?
     private var failures = 0
@@ -15,7 +15,7 @@ struct OracleCommand {
     static let usage = """
         executor-oracle guests [--seed N] [--count N] [--cycles N] [--no-replay] [--verbose]
         executor-oracle check [--cycles N] [--no-replay] FILE...
-        executor-oracle traces [--seed N] FILE...
+        executor-oracle traces [--seed N] [--count N] FILE...
         executor-oracle write SEED FILE
         """
 
@@ -75,7 +75,7 @@ struct OracleCommand {
         var instructions: UInt64 = 0
         var stops = 0
         var endings: [String: Int] = [:]
-        for n in seed..<(seed + count) {
+        for n in (0..<count).map({ seed &+ $0 }) {
             let guest = HostileGuest(seed: n)
             let result = check(guest, "seed \(n)")
             if isVerbose {
@@ -105,7 +105,10 @@ struct OracleCommand {
     private mutating func checkTrace(_ path: String) {
         CrashNotice.expect(path, seconds: 3600)
         do {
-            let cuts = try TraceReplayComparison(path: path, seed: seed).run()
+            var cuts = 0
+            for n in 0..<count {
+                cuts += try TraceReplayComparison(path: path, seed: seed &+ n).run()
+            }
             say("\(path): \(cuts) cuts")
         } catch {
             failures += 1

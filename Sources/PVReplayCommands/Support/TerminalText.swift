@@ -1,8 +1,8 @@
-/// Text that came from a guest or a trace, made safe to show: what would steer a terminal is written
-/// as C escapes.
+/// Text that came from a guest or a trace, made safe to show: what would steer a terminal is
+/// written as C escapes.
 enum TerminalText {
-    /// Bytes of a console. What is not printable ASCII, a line's end or a tab is escaped: a guest may
-    /// print anything.
+    /// Bytes of a console. What is not printable ASCII, a line's end or a tab is escaped: a guest
+    /// may print anything.
     static func safe(_ bytes: [UInt8]) -> [UInt8] {
         guard bytes.contains(where: { !isPlain($0) }) else { return bytes }
         var result: [UInt8] = []
