@@ -30,7 +30,7 @@ import Testing
 
     @Test func hostileGuests() throws {
         let seed = Self.environment["ORACLE_SEED"] ?? "1"
-        let count = Self.environment["ORACLE_GUESTS"] ?? "60"
+        let count = Self.environment["ORACLE_GUESTS"] ?? "30"
         print(try agrees(["guests", "--seed", seed, "--count", count]))
     }
 

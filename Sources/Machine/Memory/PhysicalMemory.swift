@@ -8,8 +8,8 @@ import X86
 
 /// The guest-physical memory of a machine: one lazily backed, zero-filled mapping, and one byte of
 /// `PageFlag`s for each of its pages. The machine makes one, copies the pointers into
-/// `SharedState`, and frees it with `deallocate`. Around it lie pages that nobody may touch, so that
-/// an access of ours beyond either end could not go unnoticed.
+/// `SharedState`, and frees it with `deallocate`. Around it lie pages that nobody may touch, so
+/// that an access of ours beyond either end could not go unnoticed.
 public struct PhysicalMemory {
     public let base: UnsafeMutableRawPointer
     /// Bytes; a multiple of 4096.

@@ -51,8 +51,8 @@ import X86
         #expect(pieces.difference(from: whole) == nil)
     }
 
-    /// Bytes that were decoded as 64-bit code are other instructions in 32-bit code, also where that
-    /// comes to them over a page's end.
+    /// Bytes that were decoded as 64-bit code are other instructions in 32-bit code, also where
+    /// that comes to them over a page's end.
     @Test func codeSizesDoNotMixAcrossPages() throws {
         let page = BlockRig.code + 0x1000
         let rigs = [
