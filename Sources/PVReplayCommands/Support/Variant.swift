@@ -20,8 +20,8 @@ struct Variant {
         guard recorded.platform == .pc, design || guest else { return }
         throw ValidationError(
             "the trace is of a kernel on a PC (\(recorded.host.name), recorded with --kernel), "
-                + "which has no \(design ? "design" : "guest") to change; compare such kernels with "
-                + "`pvreplay diff` on two traces, or give another build of it with --host")
+                + "which has no \(design ? "design" : "guest") to change; compare such kernels "
+                + "with `pvreplay diff` on two traces, or give another build of it with --host")
     }
 
     /// The recorded session under a built-in design. The design's guest comes with it where the
