@@ -20,6 +20,12 @@ public final class Machine {
     private var observerLink: ObserverLink?
     /// Where console input comes from. The machine keeps it alive, too.
     public var inputs: (any InputSource)?
+    /// Where the contents of disks come from; without one, reading what the guest has not written
+    /// is an I/O error. The machine keeps it alive.
+    public var diskSource: (any DiskSource)? {
+        get { bus.diskSource }
+        set { bus.diskSource = newValue }
+    }
     /// Who decides when timers expire; nil for the timers' own time. The machine keeps it alive.
     public var governor: (any TimeGovernor)?
     /// By vCPU: the instruction count at which the governor is called, or `UInt64.max`.
@@ -107,6 +113,29 @@ public final class Machine {
         }
         guard configuration.inputPollCycles <= 1 << 48 else {
             throw .configuration("inputs must be polled at least once in 2^48 cycles")
+        }
+        try checkDevices(configuration)
+    }
+
+    private static func checkDevices(
+        _ configuration: MachineConfiguration
+    ) throws(MachineError) {
+        let disks = configuration.disks
+        guard disks.count <= MachineConfiguration.maximumDisks else {
+            throw .configuration(
+                "there can be \(MachineConfiguration.maximumDisks) disks, not \(disks.count)")
+        }
+        for disk in disks where !(1...Disk.maximumSectors).contains(disk.sectors) {
+            throw .configuration(
+                "a disk has 1 to \(Disk.maximumSectors) sectors of 512 bytes, not "
+                    + "\(disk.sectors)")
+        }
+        let hasDevices = !disks.isEmpty || configuration.hasVirtioConsole
+        guard configuration.platform == .pc || !hasDevices else {
+            throw .configuration("only a PC has disks and a virtio console")
+        }
+        guard configuration.hasVirtioConsole || configuration.consoleInput == .serial else {
+            throw .configuration("there is no virtio console to type at")
         }
     }
 

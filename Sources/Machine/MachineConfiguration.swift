@@ -16,6 +16,27 @@ public enum Platform: UInt8, Sendable, CaseIterable {
     case pc
 }
 
+/// A disk of a `pc`: a virtio block device.
+public struct Disk: Equatable, Sendable {
+    /// Of 512 bytes: 1...`maximumSectors`.
+    public var sectors: UInt64
+    public var isReadOnly: Bool
+
+    /// 2 TiB.
+    public static let maximumSectors: UInt64 = 1 << 32
+
+    public init(sectors: UInt64, isReadOnly: Bool = false) {
+        self.sectors = sectors
+        self.isReadOnly = isReadOnly
+    }
+}
+
+/// Which console of a `pc` typed bytes reach.
+public enum ConsoleInput: UInt8, Sendable, CaseIterable {
+    case serial
+    case virtio
+}
+
 /// What a machine is made of. Everything here is fixed for the machine's life and, but for the
 /// executor, decides what the guest sees.
 public struct MachineConfiguration: Sendable {
@@ -36,7 +57,14 @@ public struct MachineConfiguration: Sendable {
     public var platform: Platform
     /// What the battery-backed clock of a `pc` shows at cycle 0: seconds since 1970 (UTC).
     public var epoch: UInt64
+    /// A `pc`'s, in the order of their PCI device numbers from 3 on; at most `maximumDisks`. Their
+    /// contents are `Machine.diskSource`'s.
+    public var disks: [Disk] = []
+    /// Whether a `pc` has a virtio console, at the device number after the disks'.
+    public var hasVirtioConsole = false
+    public var consoleInput = ConsoleInput.serial
 
+    public static let maximumDisks = 24
     /// RAM ends below the local APIC and firmware area that every PC keeps under 4 GiB.
     public static let maximumMemory: UInt64 = 0xC000_0000
     public static let maximumCPUs = 64

@@ -65,6 +65,27 @@ enum AML {
         let mask = UInt16(1) << line
         return [0x22, UInt8(mask & 0xFF), UInt8(mask >> 8)]
     }
+    /// Large descriptors of address windows (6.4.3.5): bus numbers and ports as words, memory as
+    /// double words, with fixed ends.
+    static func buses(_ range: ClosedRange<UInt16>) -> [UInt8] { window(2, 0, range) }
+    static func portWindow(_ range: ClosedRange<UInt16>) -> [UInt8] { window(1, 3, range) }
+    private static func window(
+        _ type: UInt8, _ flags: UInt8, _ range: ClosedRange<UInt16>
+    ) -> [UInt8] {
+        var window = ByteBuilder()
+        window.bytes = [0x88, 0x0D, 0x00, type, 0x0C, flags]
+        let size = range.upperBound - range.lowerBound &+ 1
+        for word in [0, range.lowerBound, range.upperBound, 0, size] { window.add16(word) }
+        return window.bytes
+    }
+    static func memoryWindow(_ range: ClosedRange<UInt32>) -> [UInt8] {
+        var window = ByteBuilder()
+        window.bytes = [0x87, 0x17, 0x00, 0, 0x0C, 1]
+        let size = range.upperBound - range.lowerBound + 1
+        for word in [0, range.lowerBound, range.upperBound, 0, size] { window.add32(word) }
+        return window.bytes
+    }
+
     static func resources(_ descriptors: [[UInt8]]) -> [UInt8] {
         define("_CRS", buffer(Array(descriptors.joined()) + [0x79, 0x00]))
     }

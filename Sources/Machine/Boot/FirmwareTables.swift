@@ -23,9 +23,12 @@ extension Machine {
             return at
         }
         let control = put(Self.controlStructure)
-        let description = put(Self.table("DSDT", revision: 2, Self.differentiated))
+        let description = put(
+            Self.table("DSDT", revision: 2, Self.differentiated + peripheralBus))
         let fixed = put(
-            Self.table("FACP", revision: 4, Self.fixedDescription(control, description)))
+            Self.table(
+                "FACP", revision: 4,
+                Self.fixedDescription(control, description, messages: !bus.virtio.isEmpty)))
         let interrupts = put(Self.table("APIC", revision: 3, interruptDescription))
         var short = ByteBuilder()
         var long = ByteBuilder()
@@ -103,7 +106,9 @@ extension Machine {
     }
 
     /// FADT, after its header (5.2.9).
-    private static func fixedDescription(_ control: UInt64, _ description: UInt64) -> [UInt8] {
+    private static func fixedDescription(
+        _ control: UInt64, _ description: UInt64, messages: Bool
+    ) -> [UInt8] {
         var t = ByteBuilder()
         t.add32(UInt32(control))
         t.add32(UInt32(description))
@@ -123,8 +128,8 @@ extension Machine {
         t.add16(0xFFF)  // no C3
         t.pad(to: 72)
         t.add8(0x32)  // the century's place in CMOS
-        // Legacy devices, 8042, no VGA, no MSI.
-        t.add16(0x0F)
+        // Legacy devices, 8042, no VGA, no MSI where no device has it.
+        t.add16(messages ? 0x07 : 0x0F)
         t.add8(0)
         // WBINVD; C1; buttons are no fixed features; nor is RTC wake; 32-bit timer; reset register.
         t.add32(1 << 0 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10)
@@ -189,6 +194,13 @@ extension Machine {
         t.bytes += [2, 10, 0, 9]
         t.add32(9)
         t.add16(0xD)  // active high, level
+        if !bus.virtio.isEmpty {
+            for line in [UInt8(10), 11] {
+                t.bytes += [2, 10, 0, line]
+                t.add32(UInt32(line))
+                t.add16(0xD)
+            }
+        }
         t.bytes += [4, 6, 0xFF, 0, 0, 1]  // LINT1 of all is NMI
         return t.bytes
     }
@@ -214,7 +226,8 @@ extension Machine {
         t.add("PVREPLAYPC          ")
         t.add32(0)
         t.add16(0)
-        t.add16(UInt16(cpuCount + 2 + 15 + 2))
+        let hasBus = !bus.virtio.isEmpty
+        t.add16(UInt16(cpuCount + 2 + 15 + 2 + (hasBus ? 1 + bus.virtio.count : 0)))
         t.add32(Self.localAPICAddress)
         t.add32(0)
         for index in 0..<cpuCount {
@@ -223,13 +236,22 @@ extension Machine {
             t.add32(identity.edx)
             t.add64(0)
         }
-        t.bytes += [1, 0]
+        // PCI buses have the numbers of their buses.
+        if hasBus {
+            t.bytes += [1, 0]
+            t.add("PCI   ")
+        }
+        t.bytes += [1, hasBus ? 1 : 0]
         t.add("ISA   ")
         t.bytes += [2, 0, 0x20, 1]
         t.add32(Self.inputOutputAPICAddress)
         // Each ISA line but the cascade's on the pin of its number, the timer on pin 2.
         for line in UInt8(0)..<16 where line != 2 {
-            t.bytes += [3, 0, 0, 0, 0, line, 0, line == 0 ? 2 : line]
+            t.bytes += [3, 0, 0, 0, hasBus ? 1 : 0, line, 0, line == 0 ? 2 : line]
+        }
+        // Pin A of each device, level and active high.
+        for device in bus.virtio {
+            t.bytes += [3, 0, 0x0D, 0, 0, UInt8(device.slot << 2), 0, device.line]
         }
         t.bytes += [4, 3, 0, 0, 0, 0, 0xFF, 0]  // ExtINT on LINT0
         t.bytes += [4, 1, 0, 0, 0, 0, 0xFF, 1]  // NMI on LINT1

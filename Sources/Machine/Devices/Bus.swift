@@ -12,6 +12,7 @@ public final class Bus {
 
     // What only a `pc` has; elsewhere untouched, unreachable, and in no snapshot.
     let isPC: Bool
+    let consoleInput: ConsoleInput
     let epoch: UInt64
     var inputOutputAPIC = InputOutputAPIC()
     var intervalTimer = IntervalTimer8254()
@@ -20,6 +21,11 @@ public final class Bus {
     var firmware: FirmwareConfiguration
     var pci = PCIConfiguration()
     var power = PowerManagement()
+    /// What stands on the PCI bus beside the host bridge.
+    var virtio: [VirtioDevice] = []
+    /// By disk: what the guest has written.
+    let overlays: [DiskOverlay]
+    var diskSource: (any DiskSource)?
     /// Port 0x61, bit 1.
     var speaker = false
     /// The 16 ISA interrupt lines, as their devices drive them.
@@ -45,11 +51,14 @@ public final class Bus {
         self.shared = shared
         cpuCount = configuration.cpus
         isPC = configuration.platform == .pc
+        consoleInput = configuration.consoleInput
         epoch = configuration.epoch
         clock = RealTimeClock(
             memory: configuration.memory, cpus: configuration.cpus, epoch: configuration.epoch)
         firmware = FirmwareConfiguration(
             memory: configuration.memory, cpus: configuration.cpus)
+        overlays = configuration.disks.map { DiskOverlay(sectors: $0.sectors) }
+        virtio = VirtioDevice.devices(configuration)
         apics = .allocate(capacity: cpuCount)
         for n in 0..<cpuCount { (apics + n).initialize(to: LocalAPIC(index: n)) }
         instructionSchedules = Array(repeating: Schedule(), count: cpuCount)
@@ -149,6 +158,11 @@ public final class Bus {
             if isPC && InputOutputAPIC.page.contains(address) {
                 return inputOutputAPIC.read(Int(address & 0xFFF)) & Bus.allOnes(size)
             }
+            if !virtio.isEmpty,
+                let value = readVirtioBAR(address, ports: false, size: size, cpu)
+            {
+                return value
+            }
             return Bus.allOnes(size)
         }
         guard size == 4 && offset & 0xF == 0 else { return 0 }
@@ -160,6 +174,8 @@ public final class Bus {
             if isPC && InputOutputAPIC.page.contains(address) {
                 writeInputOutputAPIC(
                     Int(address & 0xFFF), UInt32(truncatingIfNeeded: value), cpu)
+            } else if !virtio.isEmpty {
+                _ = writeVirtioBAR(address, ports: false, value, size: size, cpu)
             }
             return
         }
@@ -193,6 +209,11 @@ extension Bus: Snapshottable {
         for schedule in [schedule] + instructionSchedules {
             for event in schedule.events where event.cpu >= cpuCount {
                 throw stream.damaged("an event for a vCPU that is not there")
+            }
+            for event in schedule.events {
+                guard case .virtio(let device, let queue) = event.action else { continue }
+                guard Int(device) < virtio.count, Int(queue) < virtio[Int(device)].queues.count
+                else { throw stream.damaged("an event for a device that is not there") }
             }
         }
     }

@@ -53,6 +53,14 @@ struct InterruptController8259 {
         levels = level ? levels | bit : levels & ~bit
     }
 
+    /// A secondary's output follows what it has pending. A request that is gone before it is
+    /// acknowledged is none: inputs must stay high until then (data sheet, "Edge and level
+    /// triggered modes").
+    mutating func setCascade(_ level: Bool) {
+        setLine(2, level)
+        if !level { edges &= ~4 }
+    }
+
     /// The processor's acknowledge: the line that goes into service, or nil, which is a spurious
     /// interrupt 7.
     mutating func acknowledge() -> UInt8? {

@@ -51,13 +51,15 @@ extension Bus {
         secondaryController.write(0, 0x11)
         for value in [UInt8(0x08), 4, 1, 0xFF] { primaryController.write(1, value) }
         for value in [UInt8(0x70), 2, 1, 0xFF] { secondaryController.write(1, value) }
+        // The lines of PCI's interrupt pins are level-triggered.
+        if !virtio.isEmpty { secondaryController.levelTriggered = 0x0C }
         controllersChanged(at: 0, by: nil)
     }
 
     /// Brings the cascade, INTR and what hangs on it up to date.
     func controllersChanged(at cycle: UInt64, by running: CPU?) {
         guard isPC else { return }
-        primaryController.setLine(2, secondaryController.pending != nil)
+        primaryController.setCascade(secondaryController.pending != nil)
         let output = primaryController.pending != nil
         let rose = output && !interruptOutput
         guard output != interruptOutput else { return }
@@ -135,18 +137,34 @@ extension Bus {
             guard entry & InputOutputAPIC.Entry.remoteIRR == 0 else { return }
             inputOutputAPIC.entries[pin] |= InputOutputAPIC.Entry.remoteIRR
         }
+        deliver(entry, level: isLevel, at: cycle, by: running)
+    }
+
+    /// Delivers what a redirection entry says to whom it addresses.
+    private func deliver(_ entry: UInt64, level: Bool, at cycle: UInt64, by running: CPU?) {
         let vector = UInt8(truncatingIfNeeded: entry)
         for target in targets(of: entry) {
             let cpu = cpu(target)
             touch(cpu, at: cycle, by: running) {
                 switch entry >> 8 & 7 {
-                case 0, 1: deliver(vector, level: isLevel, to: cpu)
+                case 0, 1: deliver(vector, level: level, to: cpu)
                 case 4: cpu.pointee.attention |= Attention.nmi
                 case 5: add(.initialise, for: target, at: cycle, by: running ?? cpu)
                 default: break  // SMI, ExtINT and reserved: nothing is wired to that
                 }
             }
         }
+    }
+
+    /// A device writes an interrupt message to memory (Intel SDM vol. 3, 10.11). Elsewhere than at
+    /// the local APICs' addresses it is lost. A redirection hint is heeded as lowest priority.
+    func sendMessage(_ address: UInt64, _ data: UInt32, at cycle: UInt64, by running: CPU?) {
+        guard address >> 20 == 0xFEE else { return }
+        let isHinted = address & 8 != 0
+        var entry = UInt64(data & (isHinted ? 0xFF : 0x7FF)) | (address >> 12 & 0xFF) << 56
+        if isHinted { entry |= 0x100 }
+        if address & 4 != 0 { entry |= InputOutputAPIC.Entry.logical }
+        deliver(entry, level: false, at: cycle, by: running)
     }
 
     /// The vCPUs that a redirection entry addresses; one of them for lowest priority.

@@ -22,7 +22,11 @@ extension Bus {
         if port == PowerManagement.timerPort && size == 4 {
             return UInt64(PowerManagement.timer(cpu.pointee.cycles))
         }
-        return nil
+        if virtio.isEmpty { return nil }
+        if PCIConfiguration.dataPorts.contains(port) {
+            return readVirtioConfiguration(port, size: size, cpu)
+        }
+        return readVirtioBAR(UInt64(port), ports: true, size: size, cpu)
     }
 
     func writeWidePort(_ port: UInt16, _ value: UInt64, size: Int, _ cpu: CPU) -> Bool {
@@ -34,7 +38,11 @@ extension Bus {
             firmware.select(UInt16(truncatingIfNeeded: value))
             return true
         }
-        return false
+        if virtio.isEmpty { return false }
+        if PCIConfiguration.dataPorts.contains(port) {
+            return writeVirtioConfiguration(port, value, size: size, cpu)
+        }
+        return writeVirtioBAR(UInt64(port), ports: true, value, size: size, cpu)
     }
 
     // MARK: Bytes
@@ -176,6 +184,7 @@ extension Bus {
         try power.transfer(&stream)
         try stream.field(&lines)
         try stream.field(&speaker)
+        for n in virtio.indices { try virtio[n].transfer(&stream) }
         if stream.reading { interruptOutput = primaryController.pending != nil }
     }
 }

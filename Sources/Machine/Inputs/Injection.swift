@@ -55,10 +55,23 @@ extension Machine {
     public func deliverConsole(_ bytes: [UInt8]) { deliverConsole(bytes, at: cycles) }
 
     func deliverConsole(_ bytes: [UInt8], at cycle: UInt64) {
-        bus.serial.receive(bytes)
-        bus.serialChanged(at: cycle, by: nil)
+        bus.receiveConsole(bytes, at: cycle)
     }
 
     /// Console bytes that have arrived and that the guest has not read.
-    public var consoleBacklog: Int { bus.serial.backlog }
+    public var consoleBacklog: Int {
+        bus.serial.backlog + (bus.virtioConsole.map { bus.virtio[$0].typed.count } ?? 0)
+    }
+}
+
+extension Bus {
+    /// Typed bytes reach the console that the machine has them reach.
+    func receiveConsole(_ bytes: [UInt8], at cycle: UInt64) {
+        if consoleInput == .virtio {
+            type(bytes, at: cycle)
+        } else {
+            serial.receive(bytes)
+            serialChanged(at: cycle, by: nil)
+        }
+    }
 }

@@ -32,7 +32,7 @@ extension CPU {
         if pointee.attention & Attention.breakpoints != 0 {
             let hits = instructionBreakpoints(at: linear)
             if hits != 0 {
-                detectDebug(hits)
+                pointee.dr6 |= hits
                 throw Fault(vector: Vector.debug)
             }
         }

@@ -85,7 +85,10 @@ extension Machine {
             let cpu = cpus[event.cpu]
             let isHalted = cpu.pointee.activity == Activity.halted
             switch event.action {
-            case .console: return bus.isPC && bus.serial.wouldInterrupt && bus.lineWouldWake(4)
+            case .console:
+                if configuration.consoleInput == .virtio { return true }
+                return bus.isPC && bus.serial.wouldInterrupt && bus.lineWouldWake(4)
+            case .virtio: return true
             case .intervalTimer: return bus.lineWouldWake(0)
             case .clock: return bus.lineWouldWake(8)
             case .initialise, .startup: return true
@@ -187,8 +190,9 @@ extension Bus {
             resetAPIC(cpu)
         case .startup(let vector): cpu.start(vector: vector)
         case .console(let bytes):
-            serial.receive(bytes)
-            serialChanged(at: cycle, by: nil)
+            receiveConsole(bytes, at: cycle)
+        case .virtio(let device, let queue):
+            workVirtio(Int(device), Int(queue), on: cpu, at: cycle)
         case .intervalTimer: intervalTimerRose(at: cycle)
         case .clock: clockAdvanced(at: cycle)
         }

@@ -14,6 +14,8 @@ enum ScheduledAction: Equatable {
     /// Counter 0 of the interval timer rises; the real-time clock has an interrupt to look for.
     case intervalTimer
     case clock
+    /// A queue of a virtio device has its turn.
+    case virtio(device: UInt8, queue: UInt8)
 }
 
 /// One entry of a schedule.
@@ -115,10 +117,17 @@ extension ScheduledAction: Snapshottable {
         case .console(let b): (kind, bytes) = (6, b)
         case .intervalTimer: kind = 7
         case .clock: kind = 8
+        case .virtio(let device, _): (kind, vector) = (9, device)
         }
         try stream.field(&kind)
         if kind == 1 || kind == 5 { try stream.field(&vector) }
         if kind == 6 { try stream.field(&bytes) }
+        var queue: UInt8 = 0
+        if kind == 9 {
+            if case .virtio(_, let number) = self { queue = number }
+            try stream.field(&vector)
+            try stream.field(&queue)
+        }
         switch kind {
         case 0: self = .timer
         case 1: self = .interrupt(vector: vector)
@@ -129,6 +138,7 @@ extension ScheduledAction: Snapshottable {
         case 6: self = .console(bytes)
         case 7: self = .intervalTimer
         case 8: self = .clock
+        case 9: self = .virtio(device: vector, queue: queue)
         default: throw stream.damaged("an unknown kind of scheduled event")
         }
     }

@@ -4,13 +4,19 @@ import CXXHash
 extension Machine {
     /// The digest of everything that decides what happens next: XXH3-64 of the encoded state
     /// followed, for each used page in ascending order, by its number (4 bytes, little-endian) and
-    /// its contents. Limits, polling, executors and snapshots leave no trace in it.
+    /// its contents, and for each written chunk of a disk likewise (its place in 8 bytes). Limits,
+    /// polling, executors and snapshots leave no trace in it.
     public func digest() -> UInt64 {
         let hash = StreamingHash()
         encodedState().withUnsafeBytes { hash.add($0) }
         forEachPage(flagged: PageFlag.used) { number in
             withUnsafeBytes(of: number.littleEndian) { hash.add($0) }
             hash.add(page(number))
+        }
+        bus.forEachDiskChunk(dirtyOnly: false) { place, contents in
+            withUnsafeBytes(of: place.word.littleEndian) { hash.add($0) }
+            guard let contents else { return }
+            hash.add(UnsafeRawBufferPointer(start: contents, count: DiskOverlay.chunkSize))
         }
         return hash.value
     }

@@ -11,12 +11,21 @@ public struct MachineSnapshot: Equatable, Sendable {
     public var pageNumbers: [UInt32]
     /// 4096 bytes for each of `pageNumbers`, in that order.
     public var pages: [UInt8]
+    /// What the guest has written to disks, by `DiskPlace`, ascending; selected as pages are.
+    public var diskPlaces: [DiskPlace]
+    /// 4096 bytes for each of `diskPlaces` that is not zeros, in that order.
+    public var diskChunks: [UInt8]
 
-    public init(state: [UInt8], isComplete: Bool, pageNumbers: [UInt32], pages: [UInt8]) {
+    public init(
+        state: [UInt8], isComplete: Bool, pageNumbers: [UInt32], pages: [UInt8],
+        diskPlaces: [DiskPlace] = [], diskChunks: [UInt8] = []
+    ) {
         self.state = state
         self.isComplete = isComplete
         self.pageNumbers = pageNumbers
         self.pages = pages
+        self.diskPlaces = diskPlaces
+        self.diskChunks = diskChunks
     }
 }
 
@@ -48,9 +57,16 @@ extension Machine {
         var pages: [UInt8] = []
         pages.reserveCapacity(numbers.count * 4096)
         for number in numbers { pages.append(contentsOf: page(number)) }
-        return MachineSnapshot(
+        var snapshot = MachineSnapshot(
             state: encodedState(), isComplete: selection == .all, pageNumbers: numbers,
             pages: pages)
+        bus.forEachDiskChunk(dirtyOnly: selection == .sinceMark) { place, contents in
+            snapshot.diskPlaces.append(place)
+            guard let contents else { return }
+            snapshot.diskChunks.append(
+                contentsOf: UnsafeRawBufferPointer(start: contents, count: DiskOverlay.chunkSize))
+        }
+        return snapshot
     }
 
     /// Makes now the instant that `.sinceMark` means: the dirty map is cleared, and write tags are
@@ -58,6 +74,7 @@ extension Machine {
     public func markPages() {
         for n in 0..<pageCount { shared.pointee.pageFlags[n] &= ~PageFlag.dirty }
         for cpu in cpus { cpu.withholdAllWrites() }
+        for overlay in bus.overlays { overlay.mark() }
     }
 
     /// Pages written since the last mark.
@@ -73,6 +90,7 @@ extension Machine {
     /// machine must not be run any more.
     public func restore(_ snapshot: MachineSnapshot) throws(MachineError) {
         try checkPages(snapshot)
+        try checkDisks(snapshot)
         var stream = StateStream(reading: snapshot.state)
         try transfer(&stream)
         guard stream.atEnd else { throw stream.damaged("bytes follow the state") }
@@ -84,6 +102,7 @@ extension Machine {
                 shared.pointee.pageFlags[Int(number)] = PageFlag.used | PageFlag.dirty
             }
         }
+        restoreDisks(snapshot)
         forgetDecodedCode()
         bus.debugExit = nil
         bus.ending = nil

@@ -20,6 +20,8 @@ struct RecordCommand: ParsableCommand {
               pvreplay record --append shell --input -          type at the guest's prompt
               pvreplay record --inject nmi@event:500 --inject irq:0x40@cycle:900000
               pvreplay record --host bench.elf --append 'syscall' --no-trace
+              pvreplay record --kernel vmlinuz --initrd initrd.img --disk root.img
+                  --append 'console=ttyS0 root=/dev/vda' --disk-out after.img
 
             Ctrl-C ends the run at its next event, with a whole trace; a second one at once.
 
@@ -52,6 +54,12 @@ struct RecordCommand: ParsableCommand {
             "Inject nmi, mce or irq:VECTOR at event:N, cycle:N or instruction:N, e.g. "
                 + "nmi@event:500. May be repeated.", valueName: "what@when"))
     var inject: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Write a disk out as it is at the end, in the order of --disk. May be repeated.",
+            valueName: "file"))
+    var diskOut: [String] = []
 
     @Option(help: "Executor: blocks, or stepwise (the slow oracle).")
     var executor: ExecutorName = .blocks
@@ -88,6 +96,9 @@ struct RecordCommand: ParsableCommand {
                 throw ValidationError("--inject '\(text)': there is no CPU \(injection.cpu)")
             }
         }
+        if diskOut.count > session.disk.count {
+            throw ValidationError("there are more --disk-out than --disk")
+        }
         if noTrace && output != nil {
             throw ValidationError("--no-trace and --output exclude each other")
         }
@@ -104,7 +115,13 @@ struct RecordCommand: ParsableCommand {
         var configuration = try session.configuration()
         configuration.limits = RunLimits(
             cycles: limitCycles?.value ?? .max, instructions: limitInstructions.value)
+        let disks = try session.disk.map { (text) throws(FileError) in
+            try HostDisk(option: text)
+        }
+        try DiskExport.check(diskOut + [output ?? "boot.pvt"] + (console.map { [$0] } ?? []), disks)
+        configuration.disks = disks.map(\.description)
         var options = RecordingOptions()
+        options.disks = disks
         options.executor = executor.executor
         options.limits = SessionLimits(
             events: limitEvents?.value ?? .max, bytes: limitBytes?.bytes ?? .max)
@@ -134,6 +151,11 @@ struct RecordCommand: ParsableCommand {
         progress.clear()
         try text.finish()
         live?.restore()
+        for (n, path) in diskOut.enumerated() {
+            try DiskExport.write(configuration.disks[n], to: path, base: disks[n]) { put in
+                recorder.machine.forEachFinalChunk(disk: n, put)
+            }
+        }
         try present(summary, recorder, configuration, path: noTrace ? nil : path)
     }
 

@@ -18,6 +18,7 @@ struct ReplayCommand: ParsableCommand {
               pvreplay replay boot.pvt --guest fixed.elf     where does another guest part from it?
               pvreplay replay boot.pvt --design rfc          does the guest see the same world?
               pvreplay replay boot.pvt --host mine.elf --what-if
+              pvreplay replay linux.pvt --disk-out after.img --disk root.img
 
             A what-if replay (--design, or --what-if with other images) gives another machine the
             recorded inputs and timer ticks at the same guest progress, and compares what the guest
@@ -56,6 +57,18 @@ struct ReplayCommand: ParsableCommand {
     @Flag(help: "Print the console text too.")
     var console = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Write a disk out as it is at the end. May be repeated: the trace's disks in order.",
+            valueName: "file"))
+    var diskOut: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "With --disk-out: the disk as it was before, for what the guest neither read nor "
+                + "wrote, which the trace does not hold. May be repeated.", valueName: "file"))
+    var disk: [String] = []
+
     @Option(help: ArgumentHelp("Write a JUnit document for CI.", valueName: "file"))
     var junit: String?
 
@@ -68,6 +81,12 @@ struct ReplayCommand: ParsableCommand {
         }
         if cost != nil && !whatIf && design == nil {
             throw ValidationError("--cost is for what-if replays: add --what-if or --design")
+        }
+        if disk.count > diskOut.count {
+            throw ValidationError("there are more --disk than --disk-out")
+        }
+        if !diskOut.isEmpty && (whatIf || design != nil) {
+            throw ValidationError("--disk-out is not for what-if replays")
         }
     }
 
@@ -148,11 +167,37 @@ struct ReplayCommand: ParsableCommand {
             consoleOutput: { text.put($0) })
         var result = try replayer.run()
         try text.finish()
+        try writeDisks(replayer, configuration)
         if let divergence = result.divergence {
             result.divergence?.instruction = try FirstDifference.find(
                 divergence, reader: reader, replayed: configuration)
         }
         try present(result, reader, reference: !configuration.design.isEmpty)
+    }
+
+    private func writeDisks(_ replayer: Replayer, _ configuration: SessionConfiguration) throws {
+        guard diskOut.count <= configuration.disks.count else {
+            throw Refusal(
+                description: "\(trace) has \(configuration.disks.count) disks, and --disk-out was "
+                    + "given \(diskOut.count) times")
+        }
+        let bases = try disk.map { (text) throws(FileError) in try HostDisk(option: text) }
+        try DiskExport.check(diskOut, bases)
+        for (n, path) in diskOut.enumerated() {
+            let base = n < bases.count ? bases[n] : nil
+            var failure: ReplayError?
+            try DiskExport.write(configuration.disks[n], to: path, base: base) { put in
+                do throws(ReplayError) {
+                    try replayer.forEachFinalChunk(disk: n, put)
+                } catch { failure = error }
+            }
+            if let failure { throw failure }
+            if base == nil {
+                Output.error(
+                    "\(path): what the guest neither read nor wrote is zeros; --disk gives the rest"
+                )
+            }
+        }
     }
 
     private func present(

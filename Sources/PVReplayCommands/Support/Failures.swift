@@ -12,6 +12,9 @@ enum Failures {
         } catch let error as FileError {
             Output.error(error.description)
             throw ExitStatus.inputOutput
+        } catch let error as Refusal {
+            Output.error(error.description)
+            throw ExitStatus.usage
         } catch let error as ImageBuildError {
             Output.error(error.description)
             throw status(error)
@@ -42,6 +45,7 @@ enum Failures {
         case .trace(let error): error.isSystem ? ExitStatus.inputOutput : ExitStatus.badTrace
         case .metadata: ExitStatus.badTrace
         case .notReproduced: ExitStatus.diverged
+        case .diskChanged: ExitStatus.inputOutput
         }
     }
 
@@ -56,6 +60,9 @@ enum Failures {
         case .metadata(let key, nil): "the trace's metadata lack '\(key)'"
         case .notReproduced:
             "the trace does not come out as recorded here; `pvreplay replay` says where it parts"
+        case .diskChanged(let disk):
+            "the file of disk \(disk) changed while the guest was reading it, or cannot be read "
+                + "any more; what was recorded until then is kept and readable"
         case .noSuchCPU(let cpu): "there is no CPU \(cpu) in this machine"
         }
     }
@@ -79,4 +86,9 @@ enum Failures {
         }
         return "\(error)"
     }
+}
+
+/// What was asked for cannot be, as the trace shows.
+struct Refusal: Error, CustomStringConvertible {
+    var description: String
 }

@@ -15,6 +15,12 @@ enum ExecutorName: String, ExpressibleByArgument, CaseIterable {
     var executor: Executor { self == .blocks ? .blocks : .stepwise }
 }
 
+enum InputPortName: String, ExpressibleByArgument, CaseIterable {
+    case serial, virtio
+
+    var port: ConsoleInput { self == .serial ? .serial : .virtio }
+}
+
 enum LevelName: String, ExpressibleByArgument, CaseIterable {
     case paths, tables
 

@@ -35,6 +35,18 @@ struct SessionOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "With --kernel: a disk, as a virtio block device. The file is never written. FILE,ro "
+                + "is a disk that refuses writes. May be repeated.", valueName: "file"))
+    var disk: [String] = []
+
+    @Flag(help: "With --kernel: a virtio console (Linux: console=hvc0), beside the serial port.")
+    var virtioConsole = false
+
+    @Option(help: "Where --input arrives: serial or virtio.")
+    var inputPort: InputPortName = .serial
+
+    @Option(
+        help: ArgumentHelp(
             "Design of the reference host: a name, or a name and values of axes, e.g. "
                 + "rfc,roots=one. `pvreplay designs` lists them.", valueName: "design"),
         transform: DesignOption.parse)
@@ -77,6 +89,16 @@ struct SessionOptions: ParsableArguments {
         if kernel == nil && !initrd.isEmpty {
             throw ValidationError("--initrd goes with --kernel; a host's module is --guest")
         }
+        if kernel == nil && (!disk.isEmpty || virtioConsole) {
+            throw ValidationError("--disk and --virtio-console go with --kernel")
+        }
+        if disk.count > MachineConfiguration.maximumDisks {
+            throw ValidationError(
+                "--disk can be given \(MachineConfiguration.maximumDisks) times at most")
+        }
+        if inputPort == .virtio && !virtioConsole {
+            throw ValidationError("--input-port virtio needs --virtio-console")
+        }
     }
 
     /// - Throws: `FileError` where an image cannot be read, `ImageBuildError` where one cannot be
@@ -112,6 +134,8 @@ struct SessionOptions: ParsableArguments {
             seed: seed)
         configuration.platform = .pc
         configuration.epoch = epoch
+        configuration.hasVirtioConsole = virtioConsole
+        configuration.consoleInput = inputPort.port
         for text in initrd {
             let parts = text.split(separator: " ", maxSplits: 1)
             let path = parts.first.map { String($0) } ?? ""

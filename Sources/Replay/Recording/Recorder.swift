@@ -17,6 +17,7 @@ public final class Recorder {
     private let writer: TraceWriter?
     private let sink: RecordingSink
     private let observer: ParavirtObserver?
+    private let disks: RecordingDisks
     /// Injections at a cycle or an instruction whose moment has not come.
     private var injections: [Injection]
     private var hasCheckpoint = false
@@ -34,7 +35,8 @@ public final class Recorder {
         limits = configuration.limits
         self.writer = writer
         layout = try configuration.paravirtLayout()
-        machine = try configuration.makeMachine(executor: options.executor)
+        disks = RecordingDisks(options.disks, writer: writer)
+        machine = try configuration.makeMachine(executor: options.executor, disks: disks)
         for injection in options.injections where injection.cpu >= machine.cpuCount {
             throw .noSuchCPU(injection.cpu)
         }
@@ -69,6 +71,7 @@ public final class Recorder {
         while true {
             let stop = machine.run(nextLimits(checkpoint: nextCheckpoint))
             if let failure = sink.failure { throw .trace(failure) }
+            if let failure = disks.failure { throw failure }
             if try injectDue() { continue }
             if stop == .cycleLimit, machine.cycles < limits.cycles {
                 try checkpoint()

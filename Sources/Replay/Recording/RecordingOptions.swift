@@ -8,6 +8,8 @@ public struct RecordingOptions {
     public var checkpointInterval: UInt64 = RecordingOptions.defaultCheckpointInterval
     public var injections: [Injection] = []
     public var console: (any ConsoleSource)?
+    /// By disk of the session.
+    public var disks: [any DiskFile] = []
     /// Whether the person has asked for an end; the run stops at the next event.
     public var isInterrupted: () -> Bool = { false }
     /// Receives every byte of console output, as it comes.

@@ -49,7 +49,8 @@ public enum FirstDifference {
     private static func machine(
         _ configuration: SessionConfiguration, _ reader: TraceReader
     ) throws(ReplayError) -> (machine: Machine, inputs: RecordedInputs) {
-        let machine = try configuration.makeMachine(executor: .blocks)
+        let machine = try configuration.makeMachine(
+            executor: .blocks, disks: try TraceDisks.make(configuration, reader))
         do {
             return (machine, try RecordedInputs(reader, for: machine))
         } catch {

@@ -22,6 +22,7 @@ public final class Replayer {
     private let sessionLimits: RunLimits
     private let sink: ReplaySink
     private let observer: ParavirtObserver
+    let disks: TraceDisks?
 
     /// - Parameters:
     ///   - configuration: that of the trace, or with other images in it to see where they part.
@@ -33,7 +34,8 @@ public final class Replayer {
         self.reader = reader
         layout = try configuration.paravirtLayout()
         sessionLimits = configuration.limits
-        machine = try configuration.makeMachine(executor: executor)
+        disks = try TraceDisks.make(configuration, reader)
+        machine = try configuration.makeMachine(executor: executor, disks: disks)
         sink = ReplaySink(reader, consoleOutput: consoleOutput)
         observer = ParavirtObserver(
             layout: layout, level: configuration.level, cpuCount: machine.cpuCount, sink: sink)
@@ -54,6 +56,7 @@ public final class Replayer {
         var stop = StopReason.requested
         if !sink.isFinished { stop = run(to: limits(), cut) }
         if let failure = sink.failure { throw failure }
+        if let failure = disks?.failure { throw .trace(failure) }
         let end = RunEnd(stop, layout: layout, limit: nil, machine: machine)
         let summary = RunSummary(
             end, machine, sink.history, eventDigest: observer.currentDigest)

@@ -11,6 +11,11 @@ public struct SessionConfiguration: Equatable, Sendable {
     /// Initial RAM disk and modules of a kernel on a `pc`; empty otherwise.
     public var modules: [SessionModule] = []
     public var platform: Platform = .bare
+    /// Of a kernel on a `pc`. Their contents come from files while recording, then from the trace.
+    public var disks: [SessionDisk] = []
+    public var hasVirtioConsole = false
+    /// Where typed bytes arrive.
+    public var consoleInput = ConsoleInput.serial
     /// What the clock of a `pc` shows at the start: seconds since 1970 (UTC).
     public var epoch: UInt64 = SessionConfiguration.defaultEpoch
     /// Given to the host by PVH start info; the reference host hands it on to its guest.
@@ -50,12 +55,21 @@ public struct SessionConfiguration: Equatable, Sendable {
     }
 
     /// Makes the machine and loads the images.
-    public func makeMachine(executor: Executor) throws(ReplayError) -> Machine {
+    /// - Parameter disks: where the disks' contents come from.
+    public func makeMachine(
+        executor: Executor, disks source: (any DiskSource)? = nil
+    ) throws(ReplayError) -> Machine {
+        var machineConfiguration = MachineConfiguration(
+            memory: memory, cpus: cpus, vendor: vendor, costs: costs, executor: executor,
+            seed: seed, platform: platform, epoch: platform == .pc ? epoch : 0)
+        machineConfiguration.disks = disks.map {
+            Disk(sectors: $0.size / 512 + ($0.size % 512 == 0 ? 0 : 1), isReadOnly: $0.isReadOnly)
+        }
+        machineConfiguration.hasVirtioConsole = hasVirtioConsole
+        machineConfiguration.consoleInput = consoleInput
         do {
-            let machine = try Machine(
-                MachineConfiguration(
-                    memory: memory, cpus: cpus, vendor: vendor, costs: costs, executor: executor,
-                    seed: seed, platform: platform, epoch: platform == .pc ? epoch : 0))
+            let machine = try Machine(machineConfiguration)
+            machine.diskSource = source
             if platform == .pc {
                 try machine.boot(
                     kernel: host.bytes, name: host.name,
@@ -107,6 +121,21 @@ public struct SessionModule: Equatable, Sendable {
     }
 }
 
+/// A disk by what its file is: the trace has no more of it than the guest read.
+public struct SessionDisk: Equatable, Sendable {
+    /// A file name without its folders.
+    public var name: String
+    /// Bytes; the last sector is filled up with zeros.
+    public var size: UInt64
+    public var isReadOnly: Bool
+
+    public init(name: String, size: UInt64, isReadOnly: Bool = false) {
+        self.name = name
+        self.size = size
+        self.isReadOnly = isReadOnly
+    }
+}
+
 /// Why a session cannot be made or go on. Divergence is not an error but a result.
 public enum ReplayError: Error, Equatable, Sendable {
     /// The machine refuses its configuration or an image.
@@ -119,6 +148,8 @@ public enum ReplayError: Error, Equatable, Sendable {
     case metadata(key: String, value: String?)
     /// A trace does not come out as recorded when it is run again.
     case notReproduced
+    /// The file of a disk, by number, is not what it was when the guest read it first.
+    case diskChanged(Int)
     /// An input names a vCPU that the machine does not have.
     case noSuchCPU(Int)
 }

@@ -42,6 +42,7 @@ extension SessionConfiguration {
             pairs[Self.moduleKey(n, "sha256")] = module.image.sha256
             pairs[Self.moduleKey(n, "commandLine")] = module.commandLine
         }
+        addDevices(to: &pairs)
         return pairs
     }
 
@@ -89,6 +90,7 @@ extension SessionConfiguration {
         platform = .pc
         epoch = try number(Self.epochKey)
         modules = try Self.modules(reader)
+        try readDevices(pairs)
     }
 
     /// Modules are the images of no other role, in order, each with its metadata.

@@ -24,7 +24,8 @@ public final class RecordedWorld {
     ) throws(ReplayError) {
         let configuration = try SessionConfiguration(reader)
         let layout = try configuration.paravirtLayout()
-        let machine = try configuration.makeMachine(executor: executor)
+        let machine = try configuration.makeMachine(
+            executor: executor, disks: try TraceDisks.make(configuration, reader))
         let clock: NotingClock
         do {
             clock = try NotingClock(reader, machine)

@@ -34,6 +34,14 @@ extension TraceDocument {
         level = SessionConfiguration.name(of: configuration.level)
         host = ImageDocument(configuration.host)
         guest = configuration.guest.map { ImageDocument($0) }
+        if !configuration.disks.isEmpty {
+            let directory = try reader.diskDirectory()
+            disks = configuration.disks.enumerated().map { number, disk in
+                DiskDocument(
+                    name: disk.name, size: disk.size, readOnly: disk.isReadOnly,
+                    chunksRead: directory.numbers(disk: number).count)
+            }
+        }
         let end = reader.outcome
         outcome = end?.kind.name
         reason = end?.reason
@@ -65,6 +73,15 @@ extension TraceDocument {
             ("host", describe(host)),
         ]
         if let guest { rows.append(("guest", describe(guest))) }
+        for (number, disk) in (disks ?? []).enumerated() {
+            rows.append(
+                (
+                    "disk \(number)",
+                    "\(disk.name), \(RunText.grouped(disk.size)) bytes"
+                        + (disk.readOnly ? ", read-only" : "")
+                        + ", \(RunText.grouped(UInt64(disk.chunksRead) * 4096)) of them read"
+                ))
+        }
         rows += [
             ("command line", commandLine.isEmpty ? "(empty)" : commandLine),
             (

@@ -16,6 +16,8 @@ public struct TraceDocument: Encodable {
     public var level: String
     public var host: ImageDocument
     public var guest: ImageDocument?
+    /// Nil where there are none.
+    public var disks: [DiskDocument]?
     public var outcome: String?
     public var reason: String?
     public var exitCode: UInt32?
@@ -47,4 +49,14 @@ public struct CountsDocument: Encodable {
     var eventsByKind: [String: UInt64]
     var instructions: UInt64
     var returns: UInt64
+}
+
+/// A disk of the session.
+public struct DiskDocument: Encodable {
+    var name: String
+    /// Bytes.
+    var size: UInt64
+    var readOnly: Bool
+    /// Chunks of 4096 bytes that the guest read, which the trace holds.
+    var chunksRead: Int
 }

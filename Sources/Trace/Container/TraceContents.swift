@@ -4,6 +4,8 @@ struct TraceContents: Sendable {
     var images: [(image: TraceImage, offset: UInt64)] = []
     var chunks: [ChunkInfo] = []
     var checkpoints: [(info: CheckpointInfo, offset: UInt64)] = []
+    /// Of the disk blocks.
+    var disks: [UInt64] = []
     var outcome: Outcome?
     var complete = false
     var damage: TraceDamage?
@@ -175,6 +177,8 @@ struct TraceContents: Sendable {
             try addChunk(blocks, offset, header, entry)
         case BlockType.checkpoint:
             try addCheckpoint(blocks, offset, header)
+        case BlockType.disk:
+            disks.append(offset)
         case BlockType.outcome:
             let payload = try blocks.readBlock(offset, header.type, limits.blockBytes)
             outcome = try Outcome.read(payload, base: base)
@@ -185,7 +189,8 @@ struct TraceContents: Sendable {
 
     private func isKnown(_ type: UInt32) -> Bool {
         type == BlockType.metadata || type == BlockType.image || type == BlockType.chunk
-            || type == BlockType.checkpoint || type == BlockType.outcome
+            || type == BlockType.checkpoint || type == BlockType.disk
+            || type == BlockType.outcome
     }
 
     private mutating func addChunk(

@@ -58,6 +58,8 @@ public final class TraceReader: Sendable {
     public var complete: Bool { contents.complete }
     /// Where an incomplete trace stops; nil of a complete one.
     public var damage: TraceDamage? { contents.damage }
+    /// Of the disk blocks.
+    var diskOffsets: [UInt64] { contents.disks }
     /// Bytes of all chunks' blocks in the file.
     public var eventBytes: UInt64 { contents.eventBytes }
     /// Bytes of the file.
@@ -158,11 +160,13 @@ public final class TraceReader: Sendable {
         }
         for number in contents.images.indices { _ = try loadImage(number) }
         for number in contents.checkpoints.indices { _ = try loadCheckpoint(number) }
+        _ = try diskDirectory()
+        for number in contents.disks.indices { _ = try loadDiskBlock(number) }
         let cursor = cursor()
         while try cursor.next() != nil {}
     }
 
-    private func unpack(
+    func unpack(
         _ payload: [UInt8], _ start: Int, _ size: Int, _ base: UInt64
     ) throws(TraceError) -> [UInt8] {
         var failure: TraceError?

@@ -24,6 +24,7 @@ public final class TraceWriter {
     private var raw = [UInt8]()
     private var pieces: [Int] = []
     private var block = [UInt8]()
+    private var disks = DiskBatch()
     private var consoleBytes: [UInt8] = []
     private var consoleCPU: UInt8 = 0
     private var consoleCycle: UInt64 = 0
@@ -151,6 +152,36 @@ public final class TraceWriter {
         encoder.pointee.add(input)
     }
 
+    /// Adds what a chunk of a disk held before the run, the first time that the guest reads it: it
+    /// reaches the file before any record that comes after it. Contents that came before, and
+    /// zeros, take no room.
+    public func append(
+        diskChunk chunk: TraceDiskChunk, contents: UnsafeRawBufferPointer
+    ) throws(TraceError) {
+        try check()
+        disks.add(chunk, contents)
+        if disks.isFull { try writeDisks() }
+    }
+
+    private func writeDisks() throws(TraceError) {
+        guard !disks.isEmpty else { return }
+        addToIndex(BlockType.disk)
+        let header = disks.header()
+        if disks.contents.isEmpty {
+            try putBlock(BlockType.disk, header, indexed: false)
+        } else {
+            var failed: TraceError?
+            disks.contents.withUnsafeBytes { bytes in
+                do throws(TraceError) {
+                    try putFrame(
+                        BlockType.disk, header: header, bytes, level: Format.diskLevel)
+                } catch { failed = error }
+            }
+            if let failed { throw failed }
+        }
+        disks.removeAll()
+    }
+
     /// Adds a checkpoint of the machine as it is now. The chunk before it is closed, so the first
     /// record after a checkpoint is the first of a chunk.
     public func append(
@@ -181,6 +212,7 @@ public final class TraceWriter {
     public func flush() throws(TraceError) {
         try check()
         flushConsole()
+        try writeDisks()
         if encoder.pointee.records > 0 { try writeChunk() }
     }
 
@@ -233,6 +265,7 @@ public final class TraceWriter {
     }
 
     private func writeChunk() throws(TraceError) {
+        try writeDisks()
         let bound = encoder.pointee.maximumRawSize
         if raw.count < bound { raw = [UInt8](repeating: 0, count: bound) }
         let size = raw.withUnsafeMutableBytes {

@@ -4,7 +4,7 @@ public enum Format {
     /// Raised when an older reader would misread the file. A reader refuses a higher one.
     public static let major: UInt16 = 1
     /// Raised when something is added that older readers skip safely.
-    public static let minor: UInt16 = 0
+    public static let minor: UInt16 = 1
 
     /// As PNG's: a high bit, CR LF, end-of-file and LF show transfers that mangle.
     static let magic: [UInt8] = [0x89, 0x50, 0x56, 0x54, 0x0d, 0x0a, 0x1a, 0x0a]
@@ -31,8 +31,13 @@ public enum Format {
     static let indexHeaderSize = 16
     static let indexEntrySize = 32
     static let endPayloadSize = 24
+    static let diskEntrySize = 48
     /// The whole last block, found from the file's end.
     static let endBlockSize = blockHeaderSize + endPayloadSize
+
+    /// Disks, and chunks of one.
+    static let diskLimit: UInt16 = 256
+    static let diskChunkLimit: UInt64 = 1 << 40
 
     /// Every event whose sequence has these bits all set carries its digest.
     static let digestMask: UInt64 = 15
@@ -43,6 +48,7 @@ public enum Format {
     static let piecesFrom = 32 << 10
     static let checkpointLevel: Int32 = 1
     static let imageLevel: Int32 = 9
+    static let diskLevel: Int32 = 3
 }
 
 /// Types of blocks: four ASCII letters, the first in the lowest byte.
@@ -51,6 +57,7 @@ enum BlockType {
     static let image = code("IMAG")
     static let chunk = code("EVTS")
     static let checkpoint = code("CHKP")
+    static let disk = code("DISK")
     static let outcome = code("OUTC")
     static let index = code("INDX")
     static let end = code("ENDT")

@@ -52,6 +52,7 @@ void test_serial(void);
 void test_boards(void);
 void test_acpi(void);
 void test_processors(void);
+void test_disk(void);
 void wait_ticks(u32 ticks);
 void ioapic_write(u32 index, u32 value);
 u32 ioapic_read(u32 index);

@@ -78,6 +78,10 @@ void main(u32 magic, const u32 *info) {
         sizeof gates - 1, (u32)gates};
     for (int n = 0; n < 256; n++) set_gate(n, unexpected);
     asm volatile("lidt %0" ::"m"(pointer));
+    if (starts(skip_word((const char *)info[4]), "disk")) {
+        test_disk();
+        out16(0x604, 0x2000);
+    }
     dump_multiboot(magic, info);
     const char *words = skip_word((const char *)info[4]);
     test_controllers();

@@ -20,6 +20,15 @@ func dump(_ bytes: [UInt8]) -> String {
                     + "instructions \(info.instructions) digest \(hex(info.eventDigest))")
             lines.append("  state \(digest(try reader.loadCheckpoint(number)))")
         }
+        let directory = try reader.diskDirectory()
+        for disk in 0..<Int(Format.diskLimit) {
+            for number in directory.numbers(disk: disk) {
+                lines.append("disk \(disk) chunk \(number) \(directory[disk, number]!)")
+            }
+        }
+        for number in directory.digests.indices {
+            lines.append("disk block \(digest(try reader.loadDiskBlock(number)))")
+        }
         for chunk in reader.chunks {
             lines.append("chunk \(chunk.firstSequence)+\(chunk.events) cycle \(chunk.cycle)")
         }
