@@ -1,6 +1,6 @@
-"""Writes an initramfs: initramfs.py INIT BUSYBOX OUTPUT. A gzipped cpio archive in the `newc` form
-(Linux, Documentation/driver-api/early-userspace/buffer-format.rst) with no clock in it: the same
-files give the same bytes."""
+"""Writes an initramfs: initramfs.py INIT BUSYBOX OUTPUT [MODULE ...]. A gzipped cpio archive in the
+`newc` form (Linux, Documentation/driver-api/early-userspace/buffer-format.rst) with no clock in it:
+the same files give the same bytes."""
 
 import gzip
 import pathlib
@@ -22,7 +22,7 @@ def pad(data):
 
 
 def main():
-    init, busybox, output = map(pathlib.Path, sys.argv[1:])
+    init, busybox, output, *modules = map(pathlib.Path, sys.argv[1:])
     entries = [
         ("bin", DIRECTORY, b"", (0, 0)),
         ("dev", DIRECTORY, b"", (0, 0)),
@@ -31,6 +31,10 @@ def main():
         ("bin/sh", FILE, b"", (0, 0)),
         ("init", FILE, init.read_bytes(), (0, 0)),
     ]
+    if modules:
+        entries.append(("modules", DIRECTORY, b"", (0, 0)))
+    for module in modules:
+        entries.append((f"modules/{module.name}", FILE, module.read_bytes(), (0, 0)))
     archive = b""
     for number, (name, mode, data, device) in enumerate(entries, start=1):
         if name == "bin/sh":  # a symbolic link
