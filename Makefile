@@ -6,7 +6,7 @@ RELEASE = .build/release/pvreplay
 DEMO = .build/demo
 
 .PHONY: demo test build bench lint format setup rerecord second-opinion executor-oracle \
-	native-oracle linux clean
+	native-oracle linux linux-user clean
 
 demo: build
 	@mkdir -p $(DEMO)
@@ -58,6 +58,10 @@ native-oracle: setup
 # Debian's Linux, fetched with apt: booted, recorded and replayed on one and two CPUs.
 linux: build
 	Tools/linux/run $(CURDIR)/$(RELEASE)
+
+# Programs of 64 and 32 bits under that Linux against this computer: faults and single steps.
+linux-user: build
+	Tools/linux-user/run $(CURDIR)/$(RELEASE)
 
 clean:
 	rm -rf .build
