@@ -24,8 +24,8 @@ import Testing
                 [
                     "record", "-q", "--kernel", scratch.path("disk.elf"), "--append", "disk",
                     "--disk", scratch.path("first"), "--disk", scratch.path("second") + ",ro",
-                    "--console", scratch.path("ours"), "-o", scratch.path("t.pvt"),
-                ] + more)
+                    "--console", scratch.path("ours"),
+                ] + (more.contains("-o") ? more : more + ["-o", scratch.path("t.pvt")]))
         }
     }
 
@@ -103,6 +103,34 @@ import Testing
         #expect(try set.scratch.data("again") == after)
         #expect(try set.scratch.data("part").count == 9 * 512)
         #expect(try set.scratch.data("part").prefix(4096) == set.second.prefix(4096))
+    }
+
+    @Test func otherContentsAreADifference() throws {
+        let set = try Disks()
+        #expect(try set.record().status == 0)
+        var other = set.first
+        other[700] ^= 0xFF
+        try other.write(to: set.scratch.url.appending(path: "first"))
+        #expect(try set.record(["-o", set.scratch.path("other.pvt")]).status == 0)
+        let words = ["diff", set.scratch.path("t.pvt"), set.scratch.path("other.pvt")]
+        let difference = try Tool.run(words)
+        #expect(difference.status == 21)
+        #expect(difference.text.contains("contents of disk 0"))
+        #expect(difference.text.contains("chunk 0: sha256 "))
+        #expect(!difference.text.contains("contents of disk 1"))
+    }
+
+    /// A damaged block of a disk's contents is found before anything is run.
+    @Test func damagedContentsAreFound() throws {
+        let set = try Disks()
+        #expect(try set.record().status == 0)
+        var trace = try set.scratch.data("t.pvt")
+        let block = try #require(trace.range(of: Data("DISK".utf8)))
+        trace[block.upperBound + 60] ^= 1
+        try trace.write(to: set.scratch.url.appending(path: "t.pvt"))
+        let replay = try Tool.run(["replay", set.scratch.path("t.pvt")])
+        #expect(replay.status == 30)
+        #expect(replay.error.contains("DISK"))
     }
 
     @Test func badDisksAreRefused() throws {

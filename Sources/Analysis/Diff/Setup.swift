@@ -8,6 +8,8 @@ public struct SetupDifference: Equatable, Sendable {
         /// An image, by role and number among those of its role; the texts are name, size and
         /// SHA-256.
         case image(TraceImage.Role, Int)
+        /// The contents of a disk, as far as both guests read them.
+        case disk(Int)
         /// An input, by its number from 0; nil for how many there are.
         case input(Int?)
     }
@@ -35,7 +37,9 @@ public enum Traces {
     }
 
     /// Metadata and images; inputs are compared where the records are read.
-    static func setup(_ a: TraceReader, _ b: TraceReader) -> [SetupDifference] {
+    static func setup(
+        _ a: TraceReader, _ b: TraceReader
+    ) throws(TraceError) -> [SetupDifference] {
         var found: [SetupDifference] = []
         var keys = a.metadata.entries.map(\.key)
         keys += b.metadata.entries.map(\.key).filter { a.metadata[$0] == nil }
@@ -57,6 +61,40 @@ public enum Traces {
                         subject: .image(role, i), a: left.map(describe),
                         b: right.map(describe)))
             }
+        }
+        return found + (try disks(a, b))
+    }
+
+    /// What a damaged block of a disk's contents held is not known, and not compared.
+    private static func directory(
+        _ reader: TraceReader
+    ) throws(TraceError) -> TraceDiskDirectory {
+        do throws(TraceError) {
+            return try reader.diskDirectory()
+        } catch {
+            if error.isSystem { throw error }
+            return TraceDiskDirectory()
+        }
+    }
+
+    private static func disks(
+        _ a: TraceReader, _ b: TraceReader
+    ) throws(TraceError) -> [SetupDifference] {
+        let (x, y) = (try directory(a), try directory(b))
+        var found: [SetupDifference] = []
+        for disk in 0..<min(x.diskCount, y.diskCount) {
+            let different = x.numbers(disk: disk).filter { number in
+                guard y[disk, number] != nil else { return false }
+                return x.digest(disk: disk, number) != y.digest(disk: disk, number)
+            }
+            guard let first = different.first else { continue }
+            func describe(_ directory: TraceDiskDirectory) -> String {
+                let sum = directory.digest(disk: disk, first).map { "sha256 \(hexadecimal($0))" }
+                return "chunk \(first): \(sum ?? "zeros")"
+                    + (different.count > 1 ? ", and \(different.count - 1) more differ" : "")
+            }
+            found.append(
+                SetupDifference(subject: .disk(disk), a: describe(x), b: describe(y)))
         }
         return found
     }

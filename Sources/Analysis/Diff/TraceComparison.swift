@@ -31,7 +31,7 @@ public struct TraceComparison {
         meter.total = 4 * (a.eventCount + b.eventCount)
         let isReference = Traces.isReference(a) && Traces.isReference(b)
         var difference = TraceDifference(
-            a: ComparedTrace(), b: ComparedTrace(), setup: Traces.setup(a, b),
+            a: ComparedTrace(), b: ComparedTrace(), setup: try Traces.setup(a, b),
             lockstep: LockstepResult(identicalEvents: 0), streams: [],
             console: ConsoleReport(),
             sameHost: Traces.sha256(a, .host) == Traces.sha256(b, .host),

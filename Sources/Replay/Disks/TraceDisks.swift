@@ -67,7 +67,8 @@ final class TraceDisks: DiskSource {
         }
         guard isSound else {
             throw .malformed(
-                offset: 0, what: "disk block \(block) holds other contents than its SHA-256 say")
+                offset: reader.diskBlockOffset(block),
+                what: "a disk block with other contents than its SHA-256 say")
         }
         unpacked.append((block, contents))
         if unpacked.count > Self.unpackedLimit { unpacked.removeFirst() }

@@ -168,6 +168,7 @@ enum DiffNames {
         case .image(.host, let number): "host image \(number)"
         case .image(.guest, let number): "guest image \(number)"
         case .image(.other, let number): "other image \(number)"
+        case .disk(let number): "contents of disk \(number)"
         case .input(nil): "inputs"
         case .input(let number?): "input \(number)"
         }

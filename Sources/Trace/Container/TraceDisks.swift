@@ -15,6 +15,9 @@ public struct TraceDiskDirectory: Sendable {
     /// Bytes of the blocks in the file.
     public fileprivate(set) var fileBytes: UInt64 = 0
 
+    /// Of no disks.
+    public init() {}
+
     private static func key(_ disk: Int, _ number: UInt64) -> UInt64 {
         UInt64(disk) << 40 | number
     }
@@ -23,6 +26,15 @@ public struct TraceDiskDirectory: Sendable {
 
     /// Numbers of the chunks of a disk that the guest read, ascending.
     public func numbers(disk: Int) -> [UInt64] { (numbers[disk] ?? []).sorted() }
+
+    /// One more than the highest number of a disk that was read.
+    public private(set) var diskCount = 0
+
+    /// The SHA-256 of a chunk; nil for zeros and for one that is not there.
+    public func digest(disk: Int, _ number: UInt64) -> [UInt8]? {
+        guard case .contents(let block, let index) = self[disk, number] else { return nil }
+        return digests[block][index]
+    }
 
     /// Distinct chunks that are not zeros.
     public var contentCount: Int { digests.reduce(0) { $0 + $1.count } }
@@ -53,6 +65,7 @@ public struct TraceDiskDirectory: Sendable {
                 throw .malformed(offset: offset, what: "a disk's chunk that comes twice")
             }
             numbers[Int(entry.disk), default: []].append(entry.number)
+            diskCount = max(diskCount, Int(entry.disk) + 1)
         }
     }
 }
@@ -78,6 +91,9 @@ extension TraceReader {
         guard parts.contents > 0 else { return [] }
         return try unpack(payload, parts.frame, parts.contents * TraceDiskChunk.size, base)
     }
+
+    /// Where a disk block is in the file, for errors.
+    public func diskBlockOffset(_ number: Int) -> UInt64 { diskOffsets[number] }
 
     private func readDiskBlock(
         _ offset: UInt64
