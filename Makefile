@@ -55,7 +55,7 @@ CASES ?= 200000
 native-oracle: setup
 	NATIVE_SEED=$(SEED) NATIVE_CASES=$(CASES) $(SWIFT) test --filter FamiliesNativeTests
 
-# Debian's Linux, fetched with apt: booted, recorded and replayed on one and two CPUs.
+# Debian's Linux, fetched with apt: booted, recorded and replayed on one and two CPUs, with disks too.
 linux: build
 	Tools/linux/run $(CURDIR)/$(RELEASE)
 
