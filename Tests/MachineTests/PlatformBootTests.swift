@@ -113,9 +113,21 @@ import X86
         #expect(try word(machine, 0x902C) == 6 * 24)
     }
 
+    /// A kernel that requires a video mode gets the text mode's description.
+    @Test func multibootIsToldOfTheTextMode() throws {
+        let machine = try makePC()
+        let image = multiboot(flags: 1 << 16 | 4, [0x20_0000, 0x20_0000, 0, 0, 0x20_0020])
+        try machine.boot(kernel: image, name: "", modules: [], commandLine: "")
+        let info = machine.cpu(0).pointee.rbx
+        #expect(try word(machine, info) & 1 << 12 != 0)
+        #expect(try word(machine, info + 88, 8) == 0xB_8000)
+        #expect(try [96, 100, 104].map { try word(machine, info + $0) } == [160, 80, 25])
+        #expect(machine.readPhysical(info + 108, count: 2) == [16, 2])
+    }
+
     @Test func multibootIsRefusedWithThePlace() throws {
         let images: [([UInt8], UInt64)] = [
-            (multiboot(flags: 4, []), 4),
+            (multiboot(flags: 8, []), 4),
             (multiboot([0x20_0000, 0x20_0001, 0, 0, 0x20_0020]), 16),
             (multiboot([0x20_0000, 0x1F_0000, 0, 0, 0x20_0020]), 16),
             (multiboot([0x20_0000, 0x20_0000, 0x30_0000, 0, 0x20_0020]), 20),

@@ -14,6 +14,7 @@ extension Machine {
     /// Writes the tables; returns the address of the RSDP, or 0 where memory is too small for any.
     func writeFirmwareTables() -> UInt64 {
         guard configuration.memory >= Place.end else { return 0 }
+        writeBIOS()
         writeBIOSData()
         var next = Place.tables
         func put(_ bytes: [UInt8]) -> UInt64 {
@@ -44,12 +45,18 @@ extension Machine {
         return Place.root
     }
 
-    /// COM1's port, the extended BIOS data area's segment, conventional memory in KiB (Ralf Brown's
-    /// memory list, 40:00, 40:0E, 40:13).
+    /// COM1's port, the extended BIOS data area's segment, one serial port and a coprocessor,
+    /// conventional memory in KiB; an empty keyboard buffer; video mode 3 of 80 columns, its
+    /// controller's port, its last row, scan lines of a character (Ralf Brown's memory list, 40:00
+    /// to 40:85).
     private func writeBIOSData() {
         writePhysical(0x400, [0xF8, 0x03])
-        writePhysical(0x40E, [0xC0, 0x9F])
+        writePhysical(0x40E, [0xC0, 0x9F, 0x22, 0x02])
         writePhysical(0x413, [0x7F, 0x02])
+        writePhysical(0x41A, [0x1E, 0x00, 0x1E, 0x00])
+        writePhysical(0x449, [0x03, 80, 0])
+        writePhysical(0x463, [0xD4, 0x03])
+        writePhysical(0x480, [0x1E, 0x00, 0x3E, 0x00, 24, 16, 0])
     }
 
     // MARK: ACPI
@@ -128,8 +135,8 @@ extension Machine {
         t.add16(0xFFF)  // no C3
         t.pad(to: 72)
         t.add8(0x32)  // the century's place in CMOS
-        // Legacy devices, 8042, no VGA, no MSI where no device has it.
-        t.add16(messages ? 0x07 : 0x0F)
+        // Legacy devices, 8042, no MSI where no device has it.
+        t.add16(messages ? 0x03 : 0x0B)
         t.add8(0)
         // WBINVD; C1; buttons are no fixed features; nor is RTC wake; 32-bit timer; reset register.
         t.add32(1 << 0 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10)

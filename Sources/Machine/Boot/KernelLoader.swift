@@ -42,6 +42,7 @@ extension Machine {
         let tables = writeFirmwareTables()
         bus.apics[0].leaveAsFirmware()
         bus.leaveControllersAsFirmware()
+        for n in 0..<cpuCount { bus.memoryTypes[n].leaveAsFirmware() }
         if LinuxImage.isOne(kernel) {
             try loadLinux(
                 LinuxImage(kernel), modules: modules, commandLine: commandLine, tables: tables)
@@ -94,7 +95,7 @@ extension Machine {
     }
 
     /// The entry address, taken from virtual to physical where only that lies in a segment.
-    private func physicalEntry(_ file: ELFFile) -> UInt64 {
+    func physicalEntry(_ file: ELFFile) -> UInt64 {
         let loads = file.segments.filter { $0.type == ELFFile.load }
         let isPhysical = loads.contains {
             file.entry >= $0.physicalAddress && file.entry - $0.physicalAddress < $0.memorySize

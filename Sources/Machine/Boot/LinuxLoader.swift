@@ -18,6 +18,8 @@ struct LinuxImage {
         static let initSize = 0x260
         // boot_params only.
         static let extendedMemory = 0x02
+        static let videoMode = 0x06
+        static let videoLines = 0x0E
         static let tables = 0x70
         static let alternativeMemory = 0x1E0
         static let mapCount = 0x1E8
@@ -29,6 +31,9 @@ struct LinuxImage {
     /// Where in the file the protected-mode kernel starts.
     let payload: Int
     let has64BitEntry: Bool
+    /// Kernels before protocol 2.10 say too little for a loader to do their setup code's work: they
+    /// start where the protocol began, in real mode.
+    var startsInRealMode: Bool { version < 0x20A }
     let commandLineSize: Int
     let ramdiskLimit: UInt64
     /// Memory that the kernel needs from where it is loaded until it has a map of its own.
@@ -101,6 +106,10 @@ extension Machine {
         writePhysical(start, Array(image.bytes[image.payload...]))
         var occupied = [start..<end]
         let placed = try place(modules, &occupied, below: image.ramdiskLimit &+ 1)
+        if image.startsInRealMode {
+            try startSetup(image, placed.first, command)
+            return
+        }
         let parameters = try placeLow(size: 0x1000, from: 0x1_0000, avoiding: occupied)
         let text = try placeLow(size: command.count + 1, from: 0x2_0000, avoiding: occupied)
         occupied += [parameters, text]
@@ -114,6 +123,42 @@ extension Machine {
             try enterProtected(at: start, avoiding: occupied)
         }
         cpus[0].pointee.rsi = parameters.lowerBound
+    }
+
+    /// Puts the setup code at 0x10000, the command line and the heap's end above it, and enters it
+    /// (boot.rst, "Memory layout" and "Running the kernel").
+    private func startSetup(
+        _ image: LinuxImage, _ module: PlacedModule?, _ command: [UInt8]
+    ) throws(MachineError) {
+        typealias Field = LinuxImage.Field
+        let setup: UInt64 = 0x1_0000
+        var text: UInt64 = 0x2_0000
+        guard image.payload <= 0x8000 else {
+            throw .image("the setup code is larger than 32 KiB", offset: 0x1F1)
+        }
+        var code = ByteBuilder()
+        code.bytes = Array(image.bytes[0..<image.payload])
+        code.bytes[Field.loaderType] = 0xFF
+        if image.version >= 0x201 {
+            code.bytes[Field.loadFlags] |= 0x80
+            code.bytes[Field.heapEnd] = 0x00
+            code.bytes[Field.heapEnd + 1] = 0x8E
+        }
+        if image.version >= 0x202 {
+            code.set32(UInt32(text), at: Field.commandLine)
+        } else {
+            // A magic number and the distance from the setup code, which a word must hold.
+            text = 0x1_9000
+            code.bytes.replaceSubrange(0x20..<0x24, with: [0x3F, 0xA3, 0x00, 0x90])
+        }
+        if let module {
+            code.set32(UInt32(module.range.lowerBound), at: Field.ramdiskImage)
+            code.set32(
+                UInt32(module.range.upperBound - module.range.lowerBound), at: Field.ramdiskSize)
+        }
+        writePhysical(setup, code.bytes)
+        writePhysical(text, command + [0])
+        enterReal(segment: UInt16(setup >> 4), stack: 0xFFF0)
     }
 
     /// The end of the memory that the map calls usable.
@@ -141,6 +186,9 @@ extension Machine {
                 UInt32(module.range.upperBound - module.range.lowerBound), at: Field.ramdiskSize)
         }
         page.set64(tables, at: Field.tables)
+        // screen_info: mode 3, 80 columns; 25 lines on a VGA, 16 scan lines each.
+        page.bytes.replaceSubrange(Field.videoMode..<Field.videoMode + 2, with: [3, 80])
+        page.bytes.replaceSubrange(Field.videoLines..<Field.videoLines + 4, with: [25, 1, 16, 0])
         let above = memoryTop > 0x10_0000 ? (memoryTop - 0x10_0000) >> 10 : 0
         page.bytes[Field.extendedMemory] = UInt8(truncatingIfNeeded: min(above, 0xFFFF))
         page.bytes[Field.extendedMemory + 1] = UInt8(truncatingIfNeeded: min(above, 0xFFFF) >> 8)

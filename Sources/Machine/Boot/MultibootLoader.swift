@@ -3,9 +3,10 @@ struct MultibootHeader {
     static let magic: UInt32 = 0x1BAD_B002
     /// The header lies within the first 8192 bytes, at a multiple of 4.
     static let searched = 8192
-    /// Requirements that a loader must refuse where it does not know them: all but page alignment
-    /// and memory information.
-    static let unknownRequirements: UInt32 = 0xFFFC
+    /// Requirements that a loader must refuse where it does not know them: all but page alignment,
+    /// memory information and a video mode.
+    static let unknownRequirements: UInt32 = 0xFFF8
+    static let wantsVideo: UInt32 = 1 << 2
     static let hasAddresses: UInt32 = 1 << 16
 
     var offset: Int
@@ -36,6 +37,8 @@ extension Machine {
         /// Memory sizes, boot device, command line, modules, memory map, loader's name.
         static let flags: UInt32 = 1 | 2 | 4 | 8 | 0x40 | 0x200
         static let bootDevice: UInt32 = 0x8000_FFFF
+        /// There is a frame buffer's description.
+        static let framebuffer: UInt32 = 1 << 12
     }
 
     /// Loads a multiboot kernel, an ELF file of either class or one that gives its addresses, and
@@ -55,13 +58,15 @@ extension Machine {
         } else {
             let file = try ELFFile(bytes)
             occupied = try loadSegments(file)
-            entry = file.entry
+            entry = physicalEntry(file)
         }
         guard occupied.contains(where: { $0.contains(entry) }) else {
             throw .image("the entry address lies in no loaded segment", offset: 24)
         }
         let placed = try placeAbove(modules, &occupied)
-        let info = try writeMultibootInfo(placed, try text(commandLine), avoiding: occupied)
+        let info = try writeMultibootInfo(
+            placed, try text(commandLine), avoiding: occupied,
+            hasVideo: header.flags & MultibootHeader.wantsVideo != 0)
         cpus[0].enterPVH(at: entry, startInfo: info)
         cpus[0].pointee.rax = Multiboot.loaderMagic
     }
@@ -129,9 +134,22 @@ extension Machine {
         return placed
     }
 
+    /// The mode that a kernel which wants one is given, whatever it prefers: 80x25 of text at
+    /// 0xB8000, 160 bytes a row, 16 bits a character, type 2 (3.3, "framebuffer_type").
+    private static var textFramebuffer: [UInt8] {
+        var mode = ByteBuilder()
+        mode.add64(0xB_8000)
+        mode.add32(160)
+        mode.add32(80)
+        mode.add32(25)
+        mode.bytes += [16, 2]
+        return mode.bytes
+    }
+
     /// The information structure (3.3), its memory map, modules and texts; its address.
     private func writeMultibootInfo(
-        _ modules: [PlacedModule], _ commandLine: [UInt8], avoiding occupied: [Range<UInt64>]
+        _ modules: [PlacedModule], _ commandLine: [UInt8], avoiding occupied: [Range<UInt64>],
+        hasVideo: Bool
     ) throws(MachineError) -> UInt64 {
         let map = memoryMap
         let loader = Array("pvreplay".utf8)
@@ -150,7 +168,7 @@ extension Machine {
         }
         let top = map.filter { $0.type == 1 && $0.start == 0x10_0000 }.map(\.size).first ?? 0
         var info = ByteBuilder()
-        info.add32(Multiboot.flags)
+        info.add32(Multiboot.flags | (hasVideo ? Multiboot.framebuffer : 0))
         info.add32(639)
         info.add32(UInt32(top >> 10))
         info.add32(Multiboot.bootDevice)
@@ -162,6 +180,8 @@ extension Machine {
         info.add32(base + UInt32(mapOffset))
         info.pad(to: 64)
         info.add32(starts[1])
+        info.pad(to: 88)
+        if hasVideo { info.bytes += Machine.textFramebuffer }
         info.pad(to: Multiboot.infoSize)
         for (n, module) in modules.enumerated() {
             info.add32(UInt32(module.range.lowerBound))

@@ -26,6 +26,9 @@ public final class Bus {
     /// By disk: what the guest has written.
     let overlays: [DiskOverlay]
     var diskSource: (any DiskSource)?
+    var video = VideoAdapter()
+    /// By vCPU.
+    var memoryTypes: [MemoryTypeRanges]
     /// Port 0x61, bit 1.
     var speaker = false
     /// The 16 ISA interrupt lines, as their devices drive them.
@@ -59,6 +62,7 @@ public final class Bus {
             memory: configuration.memory, cpus: configuration.cpus)
         overlays = configuration.disks.map { DiskOverlay(sectors: $0.sectors) }
         virtio = VirtioDevice.devices(configuration)
+        memoryTypes = Array(repeating: MemoryTypeRanges(), count: configuration.cpus)
         apics = .allocate(capacity: cpuCount)
         for n in 0..<cpuCount { (apics + n).initialize(to: LocalAPIC(index: n)) }
         instructionSchedules = Array(repeating: Schedule(), count: cpuCount)

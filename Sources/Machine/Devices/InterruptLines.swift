@@ -56,6 +56,12 @@ extension Bus {
         controllersChanged(at: 0, by: nil)
     }
 
+    /// A BIOS handles the timer and the keyboard.
+    func openLinesAsBIOS() {
+        primaryController.write(1, 0xF8)
+        controllersChanged(at: 0, by: nil)
+    }
+
     /// Brings the cascade, INTR and what hangs on it up to date.
     func controllersChanged(at cycle: UInt64, by running: CPU?) {
         guard isPC else { return }

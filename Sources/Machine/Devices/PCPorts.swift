@@ -69,6 +69,7 @@ extension Bus {
         case 0x4D1: return secondaryController.levelTriggered
         case Port.configurationData: return firmware.read()
         case PowerManagement.ports: return power.read(port, at: cycle)
+        case VideoAdapter.ports: return video.read(port, at: cycle)
         case PCIConfiguration.dataPorts:
             return UInt8(truncatingIfNeeded: pci.word >> UInt32(8 * (port & 3)))
         default: return 0xFF
@@ -101,6 +102,7 @@ extension Bus {
             controllersChanged(at: cycle, by: cpu)
         case PowerManagement.ports:
             if power.write(port, value) { end(.poweredOff, cpu) }
+        case VideoAdapter.ports: video.write(port, value)
         case Port.resetControl:
             // Bit 2 going high resets; bit 1 says how hard.
             if value & 4 != 0 { end(.reset(port: port), cpu) }
@@ -182,6 +184,8 @@ extension Bus {
         try firmware.transfer(&stream)
         try pci.transfer(&stream)
         try power.transfer(&stream)
+        try video.transfer(&stream)
+        for n in 0..<cpuCount { try memoryTypes[n].transfer(&stream) }
         try stream.field(&lines)
         try stream.field(&speaker)
         for n in virtio.indices { try virtio[n].transfer(&stream) }

@@ -39,7 +39,7 @@ extension CPU {
             return CPUIDAnswer(
                 eax: isIntel ? 0x0001_06A5 : 0x0080_0F12, ebx: id &<< 24 | 0x0001_0800,
                 ecx: ProcessorFeature.word(.leaf1ECX, vendor) | osxsave,
-                edx: ProcessorFeature.word(.leaf1EDX, vendor))
+                edx: ProcessorFeature.word(.leaf1EDX, vendor) | memoryTypeRanges)
         case 6:
             // The APIC timer never stops.
             return CPUIDAnswer(eax: 1 << 2)
@@ -54,7 +54,9 @@ extension CPU {
         case 0x8000_0001:
             let repeated =
                 isIntel
-                ? 0 : ProcessorFeature.word(.leaf1EDX, vendor) & ProcessorFeature.repeatedByAMD
+                ? 0
+                : (ProcessorFeature.word(.leaf1EDX, vendor) | memoryTypeRanges)
+                    & ProcessorFeature.repeatedByAMD
             return CPUIDAnswer(
                 ecx: ProcessorFeature.word(.extendedECX, vendor),
                 edx: ProcessorFeature.word(.extendedEDX, vendor) | repeated)
@@ -70,6 +72,11 @@ extension CPU {
         default:
             return isIntel && leaf < 0x4000_0000 ? topology(subleaf) : CPUIDAnswer()
         }
+    }
+
+    /// The feature bit of MTRRs, which firmware sets up: only a `pc` has any.
+    private var memoryTypeRanges: UInt32 {
+        pointee.shared.pointee.bus._withUnsafeGuaranteedRef { $0.isPC ? 1 &<< 12 : 0 }
     }
 
     /// Extended topology: one thread a core, all cores in one package.

@@ -59,7 +59,9 @@ extension CPU {
             }
             guard let value else { throw .generalProtection(0) }
             return value
-        default: throw .generalProtection(0)
+        default:
+            guard let value = readModelMSR(register) else { throw .generalProtection(0) }
+            return value
         }
     }
 
@@ -95,7 +97,8 @@ extension CPU {
                 $0.writeX2APIC(register, value, self)
             }
             if !done { throw .generalProtection(0) }
-        default: throw .generalProtection(0)
+        default:
+            if !writeModelMSR(register, value) { throw .generalProtection(0) }
         }
     }
 

@@ -25,8 +25,9 @@ struct RecordCommand: ParsableCommand {
 
             Ctrl-C ends the run at its next event, with a whole trace; a second one at once.
 
-            Exit codes: 0 clean shutdown, 10 the machine failed (trace written), 11 a limit was
-            reached (trace written), 70 an instruction that pvreplay lacks, 74 output failed.
+            Exit codes: 0 clean shutdown, 10 the machine failed, or a --kernel wrote another value
+            to isa-debug-exit than --expect-exit says (trace written), 11 a limit was reached
+            (trace written), 70 an instruction that pvreplay lacks, 74 output failed.
             """)
 
     @OptionGroup var session: SessionOptions
@@ -60,6 +61,13 @@ struct RecordCommand: ParsableCommand {
             "Write a disk out as it is at the end, in the order of --disk. May be repeated.",
             valueName: "file"))
     var diskOut: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "With --kernel: what it writes to isa-debug-exit (port 0xf4) when all is well. QEMU's "
+                + "exit status is twice that and 1. Default: 0, or any other clean end.",
+            valueName: "value"))
+    var expectExit: Count?
 
     @Option(help: "Executor: blocks, or stepwise (the slow oracle).")
     var executor: ExecutorName = .blocks
@@ -164,6 +172,9 @@ struct RecordCommand: ParsableCommand {
         path: String?
     ) throws {
         let failed = summary.end.outcome != .shutdown
+        let verdict =
+            configuration.platform == .pc
+            ? GuestVerdict(summary.end, expected: expectExit?.value) : nil
         let diagnosis =
             failed
             ? MachineDiagnosis.text(
@@ -172,15 +183,19 @@ struct RecordCommand: ParsableCommand {
             Output.print(
                 JSONText.pretty(
                     RunDocument(
-                        summary, configuration: configuration, trace: path, diagnosis: diagnosis)))
+                        summary, configuration: configuration, trace: path, diagnosis: diagnosis,
+                        screen: recorder.machine.textScreen)))
         } else if !quiet {
             Output.print("")
+            if let screen = recorder.machine.textScreen { Output.print(ScreenText.text(screen)) }
             if let diagnosis { Output.print(diagnosis) }
             Output.print(RunText.summary(summary, trace: path))
+            if let verdict { Output.print(verdict.text) }
         }
         if summary.end.isDefect { throw ExitStatus.defect }
         switch summary.end.outcome {
-        case .shutdown: return
+        case .shutdown:
+            if let verdict, !verdict.isGood { throw ExitStatus.machineFailed }
         case .limit: throw ExitStatus.limitReached
         case .hostPanic, .guestKilled, .guestPanic, .tripleFault: throw ExitStatus.machineFailed
         }

@@ -18,10 +18,12 @@ public struct RunDocument: Encodable {
     var digest: String
     var trace: String?
     var diagnosis: String?
+    /// A PC's text screen, line by line, where there is something on it.
+    var screen: [String]?
 
     public init(
         _ summary: RunSummary, configuration: SessionConfiguration, trace: String?,
-        diagnosis: String?
+        diagnosis: String?, screen: [String]? = nil
     ) {
         outcome = summary.end.outcome.name
         reason = summary.end.reason
@@ -38,6 +40,7 @@ public struct RunDocument: Encodable {
         digest = hex(summary.digest)
         self.trace = trace
         self.diagnosis = diagnosis
+        self.screen = screen
     }
 
     /// All kinds, also those that did not occur; the encoder sorts the keys.
