@@ -6,7 +6,7 @@ RELEASE = .build/release/pvreplay
 DEMO = .build/demo
 
 .PHONY: demo test build bench lint format setup rerecord second-opinion executor-oracle \
-	native-oracle linux linux-user clean
+	native-oracle linux linux-user other-kernels clean
 
 demo: build
 	@mkdir -p $(DEMO)
@@ -62,6 +62,10 @@ linux: build
 # Programs of 64 and 32 bits under that Linux against this computer: faults and single steps.
 linux-user: build
 	Tools/linux-user/run $(CURDIR)/$(RELEASE)
+
+# Kernels that are not Linux, fetched with apt. LONG=1 boots Linux under Xen too.
+other-kernels: build
+	LONG=$(LONG) Tools/other-kernels/run $(CURDIR)/$(RELEASE)
 
 clean:
 	rm -rf .build
