@@ -100,6 +100,8 @@ import X86
         #expect(kind == .multiboot)
         let cpu = machine.cpu(0).pointee
         #expect(cpu.rax == 0x2BAD_B002 && cpu.rip == 0x20_0020 && cpu.rbx == 0x9000)
+        // Real mode's vectors, for kernels that go back there.
+        #expect(cpu.idtr.base == 0 && cpu.idtr.limit == 0x3FF)
         #expect(try word(machine, 0x9000) & 0x4B == 0x4B)
         let command = try word(machine, 0x9010)
         #expect(machine.readPhysical(command, count: 11) == Array("name words".utf8) + [0])

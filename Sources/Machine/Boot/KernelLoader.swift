@@ -43,6 +43,17 @@ extension Machine {
         bus.apics[0].leaveAsFirmware()
         bus.leaveControllersAsFirmware()
         for n in 0..<cpuCount { bus.memoryTypes[n].leaveAsFirmware() }
+        let used = try load(
+            kernel: kernel, name: name, modules: modules, commandLine: commandLine, tables: tables)
+        // What a kernel finds when it goes back to real mode without a table of its own.
+        cpus[0].pointee.idtr = TableRegister()
+        cpus[0].pointee.idtr.limit = 0x3FF
+        return used
+    }
+
+    private func load(
+        kernel: [UInt8], name: String, modules: [BootModule], commandLine: String, tables: UInt64
+    ) throws(MachineError) -> BootProtocol {
         if LinuxImage.isOne(kernel) {
             try loadLinux(
                 LinuxImage(kernel), modules: modules, commandLine: commandLine, tables: tables)

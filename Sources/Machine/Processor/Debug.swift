@@ -25,7 +25,7 @@ extension CPU {
         }
         try requireSupervisor()
         if pointee.dr7 & DebugBits.generalDetect != 0 {
-            pointee.dr6 |= DebugBits.accessDetected
+            detectDebug(DebugBits.accessDetected)
             pointee.dr7 &= ~DebugBits.generalDetect
             throw Fault(vector: Vector.debug)
         }
@@ -141,9 +141,26 @@ extension CPU {
 
     /// Delivers the #DB trap that is pending.
     func deliverDebugTrap() {
-        pointee.dr6 = (pointee.dr6 | UInt64(pointee.pendingDR6)) | DebugBits.fixedDR6
+        takeDebugTrap()
+        deliver(Fault(vector: Vector.debug))
+    }
+
+    /// DR6 of a debug exception: bits 0...3 tell of this one alone, the others are only ever set
+    /// (Intel SDM vol. 3, 17.2.3; AMD APM vol. 2, 13.1.1.3).
+    func detectDebug(_ conditions: UInt64) {
+        pointee.dr6 = pointee.dr6 & ~0xF | conditions | DebugBits.fixedDR6
+    }
+
+    /// Moves the pending trap's conditions to DR6.
+    private func takeDebugTrap() {
+        detectDebug(UInt64(pointee.pendingDR6))
         pointee.pendingDR6 = 0
         pointee.attention &= ~Attention.debugTrap
-        deliver(Fault(vector: Vector.debug))
+    }
+
+    /// INT1. A trap that the shadow of a load of SS held back is delivered with it, as one #DB.
+    func executeInterrupt1() throws(Fault) {
+        if pointee.attention & Attention.debugTrap != 0 { takeDebugTrap() }
+        try softwareInterrupt(vector: Vector.debug, checked: false)
     }
 }

@@ -124,7 +124,7 @@ extension CPU {
         case .int: try executeInterrupt(i)
         case .int3: try softwareInterrupt(vector: Vector.breakpoint)
         case .into: try executeInterruptOnOverflow(i)
-        case .int1: try softwareInterrupt(vector: Vector.debug, checked: false)
+        case .int1: try executeInterrupt1()
         case .jmpFar: try executeJumpFar(i)
         case .callFar: try executeCallFar(i)
         case .retFar: try executeReturnFar(i)

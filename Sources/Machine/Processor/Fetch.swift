@@ -32,7 +32,7 @@ extension CPU {
         if pointee.attention & Attention.breakpoints != 0 {
             let hits = instructionBreakpoints(at: linear)
             if hits != 0 {
-                pointee.dr6 |= hits
+                detectDebug(hits)
                 throw Fault(vector: Vector.debug)
             }
         }

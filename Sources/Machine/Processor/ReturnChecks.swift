@@ -38,7 +38,8 @@ extension CPU {
     }
 
     /// On a return outward, data segments that the new privilege may not use become null (their
-    /// hidden DPL is below it). Segments already null keep their bases.
+    /// hidden DPL is below it), and null selectors lose their RPL. Only the selector is loaded:
+    /// bases stay, which 64-bit code sees in FS and GS.
     @inline(__always)
     func dropInnerSegments() {
         dropInnerSegment(Int(SegmentNumber.es))
@@ -50,9 +51,12 @@ extension CPU {
     @inline(__always)
     private func dropInnerSegment(_ n: Int) {
         let attributes = segments[n].attributes
-        if attributes & SegmentRegister.unusable != 0 { return }
-        let conformingCode = attributes & 0xC == 0xC
-        if !conformingCode && segments[n].dpl < pointee.cpl { loadNull(n, selector: 0) }
+        if attributes & SegmentRegister.unusable == 0 {
+            let conformingCode = attributes & 0xC == 0xC
+            if conformingCode || segments[n].dpl >= pointee.cpl { return }
+        }
+        segments[n].selector = 0
+        segments[n].attributes |= SegmentRegister.unusable
     }
 
     /// Makes attention follow TF and RF: while either is set instructions are stepped singly. To

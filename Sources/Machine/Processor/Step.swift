@@ -83,7 +83,7 @@ extension CPU {
     private func trapsAfter(_ i: borrowing Instruction) -> Bool {
         if pointee.interruptShadow == 2 { return false }
         switch i.mnemonic {
-        case .int, .int1, .int3, .into, .syscall: return pointee.rflags & RFLAGS.tf != 0
+        case .int, .int1, .int3, .into, .syscall, .sysret: return pointee.rflags & RFLAGS.tf != 0
         default: return true
         }
     }

@@ -84,6 +84,8 @@ extension CPU {
             pointee.ss.attributes = hiddenSS | 3 &<< SegmentRegister.dplShift
         }
         updateStepping()
+        // As if the SYSCALL in user code had just completed: TF counts as it is at the end.
+        if pointee.rflags & RFLAGS.tf != 0 { latchSingleStep() }
         notify(.sysret, from: from)
     }
 
