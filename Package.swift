@@ -80,7 +80,7 @@ let package = Package(
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
         .testTarget(
             name: "CommandsTests", dependencies: ["PVReplayCommands", "Report", "executor-oracle"],
-            exclude: ["Platform", "Crashers"]),
+            exclude: ["Platform", "Crashers", "Promises"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"], exclude: ["Hostile"]),
         .testTarget(name: "TidyTests"),
     ]

@@ -80,8 +80,11 @@ public final class Machine {
                 memory: memory.base, memorySize: configuration.memory,
                 pageFlags: memory.pageFlags, bus: .passUnretained(bus), costs: costs,
                 blocks: nil, machine: .passUnretained(self), vendor: configuration.vendor,
-                seed: configuration.seed))
-        for cpu in cpus { cpu.pointee.rdx = UInt64(cpu.identify(leaf: 1, subleaf: 0).eax) }
+                seed: configuration.seed, edition: configuration.edition))
+        for cpu in cpus {
+            cpu.pointee.miscEnable = cpu.resetMiscEnable
+            cpu.pointee.rdx = UInt64(cpu.identify(leaf: 1, subleaf: 0).eax)
+        }
         if configuration.platform == .pc { bus.rescheduleIntervalTimer(after: 0, by: nil) }
     }
 

@@ -37,6 +37,21 @@ public enum ConsoleInput: UInt8, Sendable, CaseIterable {
     case virtio
 }
 
+/// How a machine behaves where it once behaved otherwise, so that traces replay as they were recorded.
+/// Each edition has what the one before has.
+public enum MachineEdition: UInt8, Sendable, CaseIterable, Comparable {
+    /// Machines whose traces name none: several vCPUs read clocks up to `Machine.quantum` cycles
+    /// apart, STI does not hold NMIs off, MONITOR is absent, IA32_MISC_ENABLE is storage.
+    case first = 1
+    /// Clocks are read in the order of cycles; MONITOR and MWAIT; IA32_MISC_ENABLE as described;
+    /// STI's shadow covers NMIs; CPUID follows IA32_APIC_BASE.
+    case second = 2
+
+    public static let latest = MachineEdition.second
+
+    public static func < (a: MachineEdition, b: MachineEdition) -> Bool { a.rawValue < b.rawValue }
+}
+
 /// What a machine is made of. Everything here is fixed for the machine's life and, but for the
 /// executor, decides what the guest sees.
 public struct MachineConfiguration: Sendable {
@@ -63,6 +78,7 @@ public struct MachineConfiguration: Sendable {
     /// Whether a `pc` has a virtio console, at the device number after the disks'.
     public var hasVirtioConsole = false
     public var consoleInput = ConsoleInput.serial
+    public var edition: MachineEdition
 
     public static let maximumDisks = 24
     /// RAM ends below the local APIC and firmware area that every PC keeps under 4 GiB.
@@ -73,7 +89,7 @@ public struct MachineConfiguration: Sendable {
         memory: UInt64 = 256 << 20, cpus: Int = 1, vendor: Vendor = .intel,
         costs: CostProfile = .uniform, executor: Executor = .blocks,
         inputPollCycles: UInt64 = 1 << 20, seed: UInt64 = 0, platform: Platform = .bare,
-        epoch: UInt64 = 0
+        epoch: UInt64 = 0, edition: MachineEdition = .latest
     ) {
         self.memory = memory
         self.cpus = cpus
@@ -84,6 +100,7 @@ public struct MachineConfiguration: Sendable {
         self.seed = seed
         self.platform = platform
         self.epoch = epoch
+        self.edition = edition
     }
 }
 

@@ -29,6 +29,7 @@ public final class Bus {
     var video = VideoAdapter()
     /// By vCPU.
     var memoryTypes: [MemoryTypeRanges]
+    var testDevice = TestDevice()
     /// Port 0x61, bit 1.
     var speaker = false
     /// The 16 ISA interrupt lines, as their devices drive them.
@@ -167,10 +168,18 @@ public final class Bus {
             {
                 return value
             }
+            if isPC && TestDevice.memory.contains(address) {
+                return testDevice.readMemory(Int(address & 0xFFFF), size: size)
+            }
             return Bus.allOnes(size)
         }
         guard size == 4 && offset & 0xF == 0 else { return 0 }
         return UInt64(readAPIC(offset, cpu))
+    }
+
+    /// Whether a read of this address, which is outside RAM, shows a clock.
+    func showsClock(physical address: UInt64, _ cpu: CPU) -> Bool {
+        apicOffset(address, cpu).map { $0 & ~0xF == APICRegister.currentCount } ?? false
     }
 
     func writePhysical(_ address: UInt64, _ value: UInt64, size: Int, cpu: CPU) {
@@ -178,8 +187,10 @@ public final class Bus {
             if isPC && InputOutputAPIC.page.contains(address) {
                 writeInputOutputAPIC(
                     Int(address & 0xFFF), UInt32(truncatingIfNeeded: value), cpu)
-            } else if !virtio.isEmpty {
-                _ = writeVirtioBAR(address, ports: false, value, size: size, cpu)
+            } else if writeVirtioBAR(address, ports: false, value, size: size, cpu) {
+                return
+            } else if isPC && TestDevice.memory.contains(address) {
+                testDevice.writeMemory(Int(address & 0xFFFF), value, size: size)
             }
             return
         }

@@ -120,7 +120,7 @@ extension Bus {
 
     // MARK: I/O APIC
 
-    private func setPin(_ pin: Int, _ level: Bool, at cycle: UInt64, by running: CPU?) {
+    func setPin(_ pin: Int, _ level: Bool, at cycle: UInt64, by running: CPU?) {
         let bit: UInt32 = 1 << UInt32(pin)
         let rose = level && inputOutputAPIC.levels & bit == 0
         if level {
@@ -234,12 +234,8 @@ extension Bus {
         let targets = entry & InputOutputAPIC.Entry.masked == 0 ? self.targets(of: entry) : []
         for index in 0..<cpuCount {
             let cpu = cpu(index)
-            let isHalted = cpu.pointee.activity == Activity.halted
-            if isOpen && isHalted && takesExternal(cpu)
-                && cpu.pointee.rflags & RFLAGS.interruptEnable != 0
-            {
-                return true
-            }
+            let isHalted = cpu.isWaiting
+            if isOpen && isHalted && takesExternal(cpu) && cpu.wakesForInterrupt { return true }
             let local = apics[index].localVectors.3
             if isOpen && isHalted && local & (LocalAPIC.masked | 0x700) == 0
                 && wouldInterrupt(UInt8(truncatingIfNeeded: local), cpu)

@@ -64,10 +64,14 @@ extension Bus {
         let apic = apic(cpu)
         switch cpu.pointee.apicBase & APICBase.modeBits {
         case APICBase.modeBits:
-            let id = apic.pointee.id
+            // Whatever software wrote to the xAPIC's ID register is gone (10.12.5.1).
+            let id = UInt32(cpu.pointee.index)
+            apic.pointee.id = id
             apic.pointee.logicalDestination = (id >> 4) << 16 | 1 << (id & 15)
         case APICBase.enable: break
-        default: resetAPIC(cpu)
+        default:
+            resetAPIC(cpu)
+            apic.pointee.id = UInt32(cpu.pointee.index)
         }
         updateInterrupt(cpu)
     }
@@ -218,7 +222,7 @@ extension Bus {
     /// Whether a fixed interrupt that arrived now would be delivered as things are.
     func wouldInterrupt(_ vector: UInt8, _ cpu: CPU) -> Bool {
         let apic = apic(cpu)
-        return cpu.pointee.rflags & RFLAGS.interruptEnable != 0
+        return cpu.wakesForInterrupt
             && cpu.pointee.apicBase & APICBase.enable != 0 && apic.pointee.enabled && vector >= 16
             && vector >> 4 > apic.pointee.processorPriority >> 4
     }
@@ -236,7 +240,7 @@ extension Bus {
         // that come while the vCPU is halted and this one does not wake it: until something else
         // happens nothing can. A guest that halts so with a short period must not cost us hours.
         var after = max(cycle, cpu.pointee.cycles)
-        if cpu.pointee.activity == Activity.halted && !cpu.isRunnable && schedule.next != .max {
+        if cpu.isWaiting && !cpu.isRunnable && schedule.next != .max {
             after = max(after, isPC ? idleFrom(after) : schedule.next)
         }
         rescheduleTimer(cpu, after: after)

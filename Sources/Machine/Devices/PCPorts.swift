@@ -72,7 +72,7 @@ extension Bus {
         case VideoAdapter.ports: return video.read(port, at: cycle)
         case PCIConfiguration.dataPorts:
             return UInt8(truncatingIfNeeded: pci.word >> UInt32(8 * (port & 3)))
-        default: return 0xFF
+        default: return testDevice.read(port)
         }
     }
 
@@ -106,7 +106,9 @@ extension Bus {
         case Port.resetControl:
             // Bit 2 going high resets; bit 1 says how hard.
             if value & 4 != 0 { end(.reset(port: port), cpu) }
-        default: break
+        case NumericError.clearPort: clearNumericError(at: cycle, by: cpu)
+        case TestDevice.linePorts: driveLine(port, value != 0, cpu)
+        default: testDevice.write(port, value)
         }
     }
 

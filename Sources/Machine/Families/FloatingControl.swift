@@ -13,9 +13,7 @@ extension CPU {
 
     /// #MF when an unmasked exception is pending: every waiting instruction asks first.
     func checkX87Exception() throws(Fault) {
-        if vectorState.pointee.statusWord & Self.errorSummary != 0 {
-            throw Fault(vector: Vector.x87Error)
-        }
+        if vectorState.pointee.statusWord & Self.errorSummary != 0 { try meetNumericError() }
     }
 
     /// ES and B follow the exceptions that are pending and not masked.
@@ -24,18 +22,21 @@ extension CPU {
         let open = state.pointee.statusWord & ~state.pointee.controlWord & 0x3F
         let summary = Self.errorSummary | Self.busy
         state.pointee.statusWord = (state.pointee.statusWord & ~summary) | (open != 0 ? summary : 0)
+        if open == 0 { numericErrorsCleared() }
     }
 
     /// FNINIT.
     func executeInitialiseX87() throws(Fault) {
         try requireX87()
         vectorState.pointee.initialiseX87()
+        numericErrorsCleared()
     }
 
     /// FNCLEX.
     func executeClearX87Exceptions() throws(Fault) {
         try requireX87()
         vectorState.pointee.statusWord &= 0x7F00
+        numericErrorsCleared()
     }
 
     /// FNOP; and the 8087's and 80287's relics FNENI, FNDISI and FNSETPM, which do not wait.

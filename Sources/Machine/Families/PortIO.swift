@@ -40,6 +40,7 @@ extension CPU {
         let o = i.operands.0
         let port = UInt16(truncatingIfNeeded: try readOperand(i, i.operands.1))
         try checkPort(port, size: Int(o.size))
+        try readsClock(port: port)
         try writeOperand(i, o, readPort(port, size: Int(o.size)))
     }
 

@@ -100,6 +100,7 @@ extension CPU {
         try repeated(s) { (_) throws(Fault) in
             let to = try destination(s, write: true)
             try checkWrite(to, size: s.size)
+            try readsClock(port: port)
             try writeLinear(to, readPort(port, size: s.size), size: s.size)
             advanceIndex(7, s)
             return (1, holdsOwnCode(s, to, s.size))

@@ -171,11 +171,16 @@ extension CPU {
         return pointee.longMode != 0 ? next : next & 0xFFFF_FFFF
     }
 
+    /// - Parameter implicit: an access that no operand asks for, which cannot wait for a turn.
     @inline(never)
-    func readSlow(_ a: UInt64, _ size: Int, _ context: UInt64) throws(Fault) -> UInt64 {
+    func readSlow(
+        _ a: UInt64, _ size: Int, _ context: UInt64, implicit: Bool = false
+    ) throws(Fault) -> UInt64 {
         let head = 4096 &- Int(truncatingIfNeeded: a & 0xFFF)
         if size <= head {
-            return loadPhysical(try translateRead(a, context: context), size: size)
+            let physical = try translateRead(a, context: context)
+            if !implicit && !isMemory(physical) { try readsClock(physical: physical) }
+            return loadPhysical(physical, size: size)
         }
         let low = try translateRead(a, context: context)
         let high = try translateRead(advance(a, head), context: context)

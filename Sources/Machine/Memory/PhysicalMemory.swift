@@ -107,10 +107,16 @@ extension CPU {
     func markWritten(_ physical: UInt64, size: Int) {
         let flags =
             pointee.shared.pointee.pageFlags + Int(truncatingIfNeeded: physical >> 12)
-        if flags.pointee & PageFlag.code != 0 {
-            codeWritten(physical: physical, size: size)
+        if flags.pointee & (PageFlag.code | PageFlag.monitored) != 0 {
+            watchedPageWritten(physical, size, flags.pointee)
         }
         flags.pointee |= PageFlag.dirty | PageFlag.used
+    }
+
+    @inline(never)
+    private func watchedPageWritten(_ physical: UInt64, _ size: Int, _ flags: UInt8) {
+        if flags & PageFlag.code != 0 { codeWritten(physical: physical, size: size) }
+        if flags & PageFlag.monitored != 0 { monitoredPageWritten(physical: physical, size: size) }
     }
 
     /// A read outside memory: a device's register, or all ones where nothing answers.

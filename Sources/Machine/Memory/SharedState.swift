@@ -18,6 +18,7 @@ public struct SharedState {
     public var vendor: Vendor
     /// Seeds the numbers of RDRAND and RDSEED.
     public var seed: UInt64 = 0
+    public var edition = MachineEdition.latest
     /// The observer, if there is one: the one thing asked before an event is made. Unretained; the
     /// machine owns it.
     var observer: Unmanaged<ObserverLink>?
@@ -32,6 +33,8 @@ public enum PageFlag {
     public static let code: UInt8 = 1 << 1
     /// Written at any time since reset: all other pages are zero.
     public static let used: UInt8 = 1 << 2
+    /// A vCPU may monitor a line of this page: writes must look whether one does.
+    public static let monitored: UInt8 = 1 << 3
 }
 
 /// Whose rules apply where Intel's and AMD's processors differ.

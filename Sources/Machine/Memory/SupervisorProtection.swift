@@ -60,7 +60,7 @@ extension CPU {
         if pointee.relaxedPages != 0 { forgetRelaxedPages() }
         pointee.isImplicitAccess = pointee.cr4 & CR4.smap != 0
         defer { pointee.isImplicitAccess = false }
-        return try readSlow(a, size, supervisorContext)
+        return try readSlow(a, size, supervisorContext, implicit: true)
     }
 
     @inline(never)

@@ -88,7 +88,8 @@ extension CPU {
         let flags = pointee.shared.pointee
             .pageFlags[Int(truncatingIfNeeded: physical &>> 12)]
         let settled = PageFlag.dirty | PageFlag.used
-        if flags & (settled | PageFlag.code) == settled { entry.pointee.writeTag = tag }
+        let watched = PageFlag.code | PageFlag.monitored
+        if flags & (settled | watched) == settled { entry.pointee.writeTag = tag }
     }
 
     /// Translates a fetch through the code TLB and returns the physical address. Throws #PF.

@@ -12,9 +12,10 @@ extension CPU {
 
     /// CPUID: serialising, unprivileged.
     func executeCPUID(_ i: borrowing Instruction) throws(Fault) {
-        let answer = identify(
-            leaf: UInt32(truncatingIfNeeded: pointee.rax),
-            subleaf: UInt32(truncatingIfNeeded: pointee.rcx))
+        let leaf = UInt32(truncatingIfNeeded: pointee.rax)
+        var answer = identify(
+            leaf: leaf, subleaf: UInt32(truncatingIfNeeded: pointee.rcx))
+        withhold(leaf, &answer)
         pointee.rax = UInt64(answer.eax)
         pointee.rbx = UInt64(answer.ebx)
         pointee.rcx = UInt64(answer.ecx)
@@ -40,6 +41,10 @@ extension CPU {
                 eax: isIntel ? 0x0001_06A5 : 0x0080_0F12, ebx: id &<< 24 | 0x0001_0800,
                 ecx: ProcessorFeature.word(.leaf1ECX, vendor) | osxsave,
                 edx: ProcessorFeature.word(.leaf1EDX, vendor) | memoryTypeRanges)
+        case 5:
+            // MONITOR: lines of 64 bytes; extensions are told of, and interrupts may end a wait
+            // though IF is 0; one kind of C1.
+            return CPUIDAnswer(eax: 64, ebx: 64, ecx: 3, edx: 1 << 4)
         case 6:
             // The APIC timer never stops.
             return CPUIDAnswer(eax: 1 << 2)

@@ -39,6 +39,10 @@ public enum Activity {
     public static let halted: UInt8 = 1
     public static let shutdown: UInt8 = 2
     public static let waitForStartup: UInt8 = 3
+    /// In MWAIT.
+    public static let monitorWait: UInt8 = 4
+    /// In MWAIT with ECX bit 0: interrupts end it though RFLAGS.IF is 0.
+    public static let monitorWaitUnmasked: UInt8 = 5
 }
 
 /// Reasons to stop at the next instruction boundary instead of running straight on.
@@ -66,6 +70,11 @@ public enum Attention {
     /// CPL is 3 and CR0.AM and RFLAGS.AC are set: instructions are stepped singly, and data
     /// accesses must be aligned.
     public static let alignment: UInt32 = 1 << 10
+    /// The next instruction reads a clock, and another vCPU has yet to come as far: set between
+    /// turns only.
+    public static let awaitsTurn: UInt32 = 1 << 11
+    /// A store has reached the line that the vCPU monitors: MWAIT ends.
+    public static let monitorHit: UInt32 = 1 << 12
 }
 
 /// Counts that no instruction can see, all from machine reset. 56 bytes, no padding.
@@ -232,6 +241,13 @@ public struct CPUState {
     var relaxedPlaces: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
     /// How many numbers RDRAND and RDSEED have given. Part of the architectural state.
     public var randomDraws: UInt64 = 0
+    /// The guest-physical line (address / 64) that MONITOR has armed, or `noMonitor`. Part of the
+    /// architectural state.
+    var monitoredLine: UInt64 = CPUState.noMonitor
+    /// The least cycle of the other vCPUs that run in this turn; no clock is read beyond it.
+    var timeHorizon: UInt64 = .max
+
+    static let noMonitor: UInt64 = .max
 
     public init(
         dataTLB: UnsafeMutablePointer<TLBEntry>, codeTLB: UnsafeMutablePointer<TLBEntry>,

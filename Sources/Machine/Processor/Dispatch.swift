@@ -117,7 +117,9 @@ extension CPU {
             try executeCacheLineFlush(i)
         case .ud0, .ud1, .ud2:
             throw .undefinedOpcode
-        case .monitor, .mwait, .rsm, .vmcall, .vmmcall, .xsavec, .xsaves, .xrstors:
+        case .monitor: try executeMonitor(i)
+        case .mwait: try executeMonitorWait(i)
+        case .rsm, .vmcall, .vmmcall, .xsavec, .xsaves, .xrstors:
             // Undefined outside SMM, or on a processor whose CPUID does not promise them.
             throw .undefinedOpcode
         // System.

@@ -32,6 +32,15 @@ public struct Fault: Error, Equatable, Sendable {
     /// interrupts and the single-step trap are taken there.
     public static let suspended = Fault(vector: 0xFE)
 
+    /// Not an exception of the processor: the instruction reads a clock that other vCPUs have yet to
+    /// reach. Nothing has changed, and the vCPU starts it again in a later turn; see
+    /// `ClockOrder.swift`.
+    public static let deferred = Fault(vector: 0xFD)
+
+    /// Not an exception of the processor: it stops before the instruction until an interrupt comes
+    /// (`NumericError.swift`).
+    public static let frozen = Fault(vector: 0xFC)
+
     public static let divideError = Fault(vector: Vector.divideError)
     public static let undefinedOpcode = Fault(vector: Vector.invalidOpcode)
     public static let deviceNotAvailable = Fault(vector: Vector.deviceNotAvailable)

@@ -30,7 +30,9 @@ extension CPU {
 
     func readMSR(_ register: UInt32) throws(Fault) -> UInt64 {
         switch register {
-        case MSR.timeStampCounter: return timeStamp
+        case MSR.timeStampCounter:
+            try readsClock()
+            return timeStamp
         case MSR.apicBase: return pointee.apicBase
         case MSR.sysenterCS: return pointee.sysenterCS
         case MSR.sysenterESP: return pointee.sysenterESP
@@ -54,13 +56,16 @@ extension CPU {
         case MSR.tscDeadline:
             return pointee.shared.pointee.bus._withUnsafeGuaranteedRef { $0.readDeadline(self) }
         case 0x800...0x8FF:
+            if register == 0x839 { try readsClock() }
             let value = pointee.shared.pointee.bus._withUnsafeGuaranteedRef {
                 $0.readX2APIC(register, self)
             }
             guard let value else { throw .generalProtection(0) }
             return value
         default:
-            guard let value = readModelMSR(register) else { throw .generalProtection(0) }
+            guard let value = readHardwareConfiguration(register) ?? readModelMSR(register) else {
+                throw .generalProtection(0)
+            }
             return value
         }
     }
@@ -85,9 +90,7 @@ extension CPU {
         case MSR.kernelGSBase: pointee.kernelGSBase = try canonical(value)
         case MSR.tscAux: pointee.tscAux = try word(value)
         case Self.microcodeRevision: break
-        case MSR.miscEnable:
-            if pointee.shared.pointee.vendor != .intel { throw .generalProtection(0) }
-            pointee.miscEnable = value
+        case MSR.miscEnable: try writeMiscEnable(value)
         case MSR.tscDeadline:
             pointee.attention |= Attention.leaveBlock
             pointee.shared.pointee.bus._withUnsafeGuaranteedRef { $0.writeDeadline(value, self) }
@@ -98,7 +101,9 @@ extension CPU {
             }
             if !done { throw .generalProtection(0) }
         default:
-            if !writeModelMSR(register, value) { throw .generalProtection(0) }
+            if !writeHardwareConfiguration(register, value) && !writeModelMSR(register, value) {
+                throw .generalProtection(0)
+            }
         }
     }
 
@@ -117,7 +122,8 @@ extension CPU {
 
     /// EFER: LMA is read-only, LME is fixed while paging is on, the rest is reserved.
     private func writeEFER(_ value: UInt64) throws(Fault) {
-        let known = EFER.sce | EFER.lme | EFER.lma | EFER.nxe
+        let hasNX = pointee.miscEnable & MiscEnable.disablesXD == 0
+        let known = EFER.sce | EFER.lme | EFER.lma | (hasNX ? EFER.nxe : 0)
         let new = (value & ~EFER.lma) | (pointee.efer & EFER.lma)
         let changed = new ^ pointee.efer
         if value & ~known != 0 || (changed & EFER.lme != 0 && pointee.cr0 & CR0.pg != 0) {
@@ -166,6 +172,7 @@ extension CPU {
     /// RDTSC: #GP(0) above CPL 0 while CR4.TSD is set.
     func executeReadTimeStamp(_ i: borrowing Instruction) throws(Fault) {
         if pointee.cpl != 0 && pointee.cr4 & CR4.tsd != 0 { throw .generalProtection(0) }
+        try readsClock()
         let value = timeStamp
         pointee.rax = value & 0xFFFF_FFFF
         pointee.rdx = value &>> 32

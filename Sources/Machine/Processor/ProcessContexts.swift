@@ -26,10 +26,10 @@ extension CPU {
         let context = try readLinear(a, size: 8)
         let address = try readLinear(advance(a, 8), size: 8)
         let type = readRegister(i.operands.0.register, size: Int(i.operands.0.size))
-        if type > 3 { throw .generalProtection(0) }
-        if type <= 1 {
-            let isOther = context != 0 && pointee.cr4 & CR4.pcide == 0
-            if context > CPU.contextMask || isOther { throw .generalProtection(0) }
+        // The descriptor's reserved bits count for every type.
+        if type > 3 || context > CPU.contextMask { throw .generalProtection(0) }
+        if type <= 1 && context != 0 && pointee.cr4 & CR4.pcide == 0 {
+            throw .generalProtection(0)
         }
         switch type {
         case 0:

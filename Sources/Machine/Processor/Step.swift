@@ -4,7 +4,8 @@ import X86
 public enum StepResult: Sendable {
     /// One instruction retired.
     case retired
-    /// A repeated string instruction did some of its iterations and waits to go on.
+    /// A repeated string instruction did some of its iterations and waits to go on, or an
+    /// instruction that reads a clock waits for its turn.
     case suspended
     /// The instruction faulted and the exception was delivered.
     case faulted
@@ -98,6 +99,15 @@ extension CPU {
             if stepped { latchSingleStep() }
             return .suspended
         }
+        if fault == .frozen {
+            charge(i.cost)
+            freeze()
+            return .suspended
+        }
+        if fault == .deferred {
+            awaitTurn()
+            return .suspended
+        }
         if fault == .notExecutable {
             stopNotExecutable(name: "\(i.mnemonic)")
             return .stopped
@@ -115,7 +125,8 @@ extension CPU {
         pointee.interruptShadow = 0
         pointee.attention &= ~Attention.shadow
         if pointee.activity != Activity.active {
-            if pointee.activity != Activity.halted || !isRunnable { return false }
+            if !isWaiting || !isRunnable { return false }
+            if pointee.activity != Activity.halted { endMonitorWait() }
         }
         if attention & Attention.machineCheck != 0 {
             wake()
@@ -128,7 +139,7 @@ extension CPU {
             deliverDebugTrap()
             return true
         }
-        if attention & Attention.nmi != 0 && pointee.nmiBlocked == 0 && shadow != 2 {
+        if attention & Attention.nmi != 0 && pointee.nmiBlocked == 0 && !blocksNMI(shadow) {
             wake()
             pointee.attention &= ~Attention.nmi
             deliverNMI()
@@ -147,10 +158,17 @@ extension CPU {
         return false
     }
 
+    /// MOV SS and POP SS hold NMIs off, and STI does as processors do (Intel SDM vol. 2, STI:
+    /// "may be blocked").
+    @inline(__always)
+    private func blocksNMI(_ shadow: UInt8) -> Bool {
+        shadow == 2 || shadow == 1 && pointee.shared.pointee.edition >= .second
+    }
+
     /// A halted vCPU goes on. What wakes it is still pending when the observer hears of it, so that
     /// a snapshot taken then holds it.
-    private func wake() {
-        if pointee.activity != Activity.halted { return }
+    func wake() {
+        if !isWaiting { return }
         let from = origin()
         pointee.activity = Activity.active
         notify(.halt, from: from, number: 1)

@@ -7,7 +7,8 @@ import X86
 /// event, the next poll and, while several vCPUs run, the end of the current slot of
 /// `Machine.quantum` cycles. The vCPU of lowest index that is short of the next barrier runs up to
 /// it; when all have reached it, what is scheduled for it happens. A vCPU stops at the first
-/// instruction boundary at or past a barrier.
+/// instruction boundary at or past a barrier, and before an instruction that reads a clock which
+/// others have yet to reach (`ClockOrder.swift`): its cycle is a barrier, too.
 extension Machine {
     private enum Turn {
         case cpu(CPU, barrier: UInt64)
@@ -38,6 +39,8 @@ extension Machine {
                 if total >= limits.instructions { return .instructionLimit }
                 performInstructionStimuli(cpu)
                 if governor != nil { ringAlarm(cpu) }
+                cpu.pointee.attention &= ~Attention.awaitsTurn
+                cpu.pointee.timeHorizon = timeHorizon(for: cpu)
                 let schedule = bus.instructionSchedules[Int(cpu.pointee.index)]
                 let room = limits.instructions - total
                 let (end, overflow) = cpu.pointee.instructions.addingReportingOverflow(room)
@@ -71,6 +74,9 @@ extension Machine {
         if running > 1 {
             let slot = earliest / Machine.quantum
             barrier = min(barrier, (slot &+ 1) &* Machine.quantum)
+            for cpu in cpus where cpu.isRunnable && cpu.mustAwait(earliest) {
+                barrier = min(barrier, cpu.pointee.cycles)
+            }
         }
         for cpu in cpus where cpu.isRunnable && cpu.pointee.cycles < barrier {
             return .cpu(cpu, barrier: barrier)
@@ -78,12 +84,12 @@ extension Machine {
         preconditionFailure("no vCPU is short of a barrier after the earliest")
     }
 
-    /// Whether anything scheduled can make a halted vCPU run. Console input can where the serial
+    /// Whether anything scheduled can make a waiting vCPU run. Console input can where the serial
     /// port's interrupt is open, which only a `pc` has.
     private var canWake: Bool {
         bus.schedule.events.contains { event in
             let cpu = cpus[event.cpu]
-            let isHalted = cpu.pointee.activity == Activity.halted
+            let isHalted = cpu.isWaiting
             switch event.action {
             case .console:
                 if configuration.consoleInput == .virtio { return true }

@@ -50,6 +50,7 @@ extension CPU {
         pointee.nmiBlocked = 0
         pointee.pendingDR6 = 0
         pointee.attention &= Attention.stop | Attention.leaveBlock
+        pointee.monitoredLine = CPUState.noMonitor
         setCPL(0)
         flushTLB()
     }
@@ -73,18 +74,29 @@ extension CPU {
         pointee.activity = Activity.active
     }
 
-    /// Whether the vCPU has something to do now: it is active, or halted with an event that wakes
-    /// it (Intel SDM vol. 2, HLT).
-    var isRunnable: Bool {
+    /// Whether the vCPU is in HLT or MWAIT.
+    public var isWaiting: Bool {
         switch pointee.activity {
-        case Activity.active: return true
-        case Activity.halted:
-            let attention = pointee.attention
-            if attention & (Attention.machineCheck | Attention.debugTrap) != 0 { return true }
-            if attention & Attention.nmi != 0 && pointee.nmiBlocked == 0 { return true }
-            return attention & Attention.interrupt != 0
-                && pointee.rflags & RFLAGS.interruptEnable != 0
-        default: return false
+        case Activity.halted, Activity.monitorWait, Activity.monitorWaitUnmasked: true
+        default: false
         }
+    }
+
+    /// Whether an interrupt that can be delivered ends the wait.
+    var wakesForInterrupt: Bool {
+        pointee.rflags & RFLAGS.interruptEnable != 0
+            || pointee.activity == Activity.monitorWaitUnmasked
+    }
+
+    /// Whether the vCPU has something to do now: it is active, or waits with an event that wakes
+    /// it (Intel SDM vol. 2, HLT, MWAIT).
+    var isRunnable: Bool {
+        if pointee.activity == Activity.active { return true }
+        guard isWaiting else { return false }
+        let attention = pointee.attention
+        let always = Attention.machineCheck | Attention.debugTrap | Attention.monitorHit
+        if attention & always != 0 { return true }
+        if attention & Attention.nmi != 0 && pointee.nmiBlocked == 0 { return true }
+        return attention & Attention.interrupt != 0 && wakesForInterrupt
     }
 }

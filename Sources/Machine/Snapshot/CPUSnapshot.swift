@@ -53,6 +53,20 @@ extension CPU {
         }
     }
 
+    /// Whether MONITOR has armed a line, which only the state's second extension holds.
+    var isMonitoring: Bool { pointee.monitoredLine != CPUState.noMonitor }
+
+    func transferMonitor(_ stream: inout StateStream, isPresent: Bool) throws(MachineError) {
+        if isPresent {
+            try stream.field(&pointee.monitoredLine)
+        } else {
+            pointee.monitoredLine = CPUState.noMonitor
+        }
+        guard
+            !isMonitoring || pointee.monitoredLine < pointee.shared.pointee.memorySize >> 6
+        else { throw stream.damaged("a vCPU monitors what is not memory") }
+    }
+
     private func transferModes(_ stream: inout StateStream) throws(MachineError) {
         try stream.field(&pointee.cpl)
         try stream.field(&pointee.codeSize)
@@ -62,7 +76,7 @@ extension CPU {
         try stream.field(&pointee.longMode)
         try stream.field(&pointee.pendingDR6)
         guard pointee.cpl <= 3, CodeSize(rawValue: pointee.codeSize) != nil,
-            pointee.activity <= Activity.waitForStartup, pointee.interruptShadow <= 2,
+            pointee.activity <= Activity.monitorWaitUnmasked, pointee.interruptShadow <= 2,
             pointee.nmiBlocked <= 1, pointee.longMode <= 1
         else { throw stream.damaged("a vCPU's mode is impossible") }
     }

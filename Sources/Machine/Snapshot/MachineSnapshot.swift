@@ -49,6 +49,10 @@ extension Machine {
     /// written only where some of that is not as after reset, so that state which both can say has
     /// one encoding.
     private static let extended: UInt64 = 1 << 48
+    /// Set where a vCPU monitors a line.
+    private static let monitors: UInt64 = 1 << 49
+    /// Set where the test device has been used.
+    private static let testDevice: UInt64 = 1 << 50
 
     public func save(_ selection: SnapshotPages = .all) -> MachineSnapshot {
         var numbers: [UInt32] = []
@@ -104,6 +108,7 @@ extension Machine {
         }
         restoreDisks(snapshot)
         forgetDecodedCode()
+        watchMonitoredLines()
         bus.debugExit = nil
         bus.ending = nil
         notExecutable = nil
@@ -123,9 +128,12 @@ extension Machine {
     private func transfer(_ stream: inout StateStream) throws(MachineError) {
         var format = stateFormat
         if cpus.contains(where: \.hasExtendedState) { format |= Machine.extended }
+        if cpus.contains(where: \.isMonitoring) { format |= Machine.monitors }
+        if bus.testDevice.isUsed { format |= Machine.testDevice }
         try stream.field(&format)
         let isExtended = format & Machine.extended != 0
-        guard format & ~Machine.extended == stateFormat else {
+        let known = Machine.extended | Machine.monitors | Machine.testDevice
+        guard format & ~known == stateFormat else {
             throw stream.damaged("this is not a machine's state, or of another format")
         }
         try stream.expect(configuration.memory, "it is of a machine with other memory")
@@ -146,6 +154,10 @@ extension Machine {
         try stream.field(&nextPoll)
         try stream.field(&lastInstant)
         for cpu in cpus { try cpu.transferExtension(&stream, isPresent: isExtended) }
+        for cpu in cpus {
+            try cpu.transferMonitor(&stream, isPresent: format & Machine.monitors != 0)
+        }
+        try bus.testDevice.transfer(&stream, isPresent: format & Machine.testDevice != 0)
         guard stream.reading else { return }
         // No instruction runs past a poll by as much as this.
         let reached = cpus.filter(\.isRunnable).map(\.pointee.cycles).min() ?? 0

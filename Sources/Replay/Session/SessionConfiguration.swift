@@ -30,6 +30,8 @@ public struct SessionConfiguration: Equatable, Sendable {
     public var design: String
     /// Seeds whatever draws numbers: in the machine RDRAND and RDSEED.
     public var seed: UInt64
+    /// How the machine behaves where it once behaved otherwise.
+    public var edition = MachineEdition.latest
     /// Where the machine is stopped if it has not ended before.
     public var limits = RunLimits.unlimited
 
@@ -61,7 +63,7 @@ public struct SessionConfiguration: Equatable, Sendable {
     ) throws(ReplayError) -> Machine {
         var machineConfiguration = MachineConfiguration(
             memory: memory, cpus: cpus, vendor: vendor, costs: costs, executor: executor,
-            seed: seed, platform: platform, epoch: platform == .pc ? epoch : 0)
+            seed: seed, platform: platform, epoch: platform == .pc ? epoch : 0, edition: edition)
         machineConfiguration.disks = disks.map {
             Disk(sectors: $0.size / 512 + ($0.size % 512 == 0 ? 0 : 1), isReadOnly: $0.isReadOnly)
         }

@@ -13,6 +13,7 @@ extension SessionConfiguration {
     private static let cycleLimitKey = "limit.cycles"
     private static let instructionLimitKey = "limit.instructions"
 
+    private static let editionKey = "machine.edition"
     private static let epochKey = "epoch"
     private static let platformKey = "platform"
     private static let platformName = "pc"
@@ -35,6 +36,8 @@ extension SessionConfiguration {
         pairs[Key.costProfile] = costs.name
         pairs[Key.costFigures] = costs.namedClasses
             .map { "\($0)=\(costs[$0])" }.joined(separator: ",")
+        // Traces from before machines had editions do not name one.
+        if edition != .first { pairs[Self.editionKey] = String(edition.rawValue) }
         guard platform == .pc else { return pairs }
         pairs[Self.platformKey] = Self.platformName
         pairs[Self.epochKey] = String(epoch)
@@ -83,6 +86,7 @@ extension SessionConfiguration {
         limits.cycles = try number(Self.cycleLimitKey)
         limits.instructions = try number(Self.instructionLimitKey)
         costs = try Self.costs(name: try text(Key.costProfile), try text(Key.costFigures))
+        edition = try Self.edition(pairs[Self.editionKey])
         guard let name = pairs[Self.platformKey] else { return }
         guard name == Self.platformName else {
             throw .metadata(key: Self.platformKey, value: name)
@@ -91,6 +95,14 @@ extension SessionConfiguration {
         epoch = try number(Self.epochKey)
         modules = try Self.modules(reader)
         try readDevices(pairs)
+    }
+
+    private static func edition(_ value: String?) throws(ReplayError) -> MachineEdition {
+        guard let value else { return .first }
+        guard let edition = UInt8(value).flatMap(MachineEdition.init) else {
+            throw .metadata(key: editionKey, value: value)
+        }
+        return edition
     }
 
     /// Modules are the images of no other role, in order, each with its metadata.

@@ -286,7 +286,7 @@ final class GoverningClock: GuestClock {
                     || next.position == position && next.cycle <= cycle
             { deliver(cpu, machine) }
             guard machine.isTimerHeld(cpu: cpu) else { continue }
-            let isWaiting = machine.cpu(cpu).pointee.activity == Activity.halted
+            let isWaiting = machine.cpu(cpu).isWaiting
             if isWaiting || isFree || cycle > heldSince[cpu] &+ Self.patience {
                 outOfStep += isFree ? 0 : 1
                 release(cpu, machine)

@@ -101,7 +101,7 @@ public struct MachineDiagnosis {
         let context = context(cpu)
         let machine = machine
         let root = cpu.pointee.cr3
-        let state = cpu.pointee.activity == Activity.halted ? ", halted" : ""
+        let state = cpu.isWaiting ? ", halted" : ""
         return DiagnosisPlace(
             title: "CPU \(index), in the \(EventText.context(context))\(state)", context: context,
             registers: Self.registers(cpu),
