@@ -37,8 +37,8 @@ public enum ConsoleInput: UInt8, Sendable, CaseIterable {
     case virtio
 }
 
-/// How a machine behaves where it once behaved otherwise, so that traces replay as they were recorded.
-/// Each edition has what the one before has.
+/// How a machine behaves where it once behaved otherwise, so that traces replay as they were
+/// recorded. Each edition has what the one before has.
 public enum MachineEdition: UInt8, Sendable, CaseIterable, Comparable {
     /// Machines whose traces name none: several vCPUs read clocks up to `Machine.quantum` cycles
     /// apart, STI does not hold NMIs off, MONITOR is absent, IA32_MISC_ENABLE is storage.

@@ -65,8 +65,8 @@ import X86
         let invpcid: [UInt8] = [0x66, 0x0F, 0x38, 0x82, 0x03]
         cpu.pointee.rbx = Bench.data
         for (type, context, address, isFine) in [
-            (0, 5, 0x1000, true), (1, 0xFFF, 0, true), (2, 0x1000, 0, true), (3, 0, 0, true),
-            (4, 0, 0, false), (1, 0x1000, 0, false), (0, 0, 1 << 47, false),
+            (0, 5, 0x1000, true), (1, 0xFFF, 0, true), (2, 0xFFF, 0, true), (3, 0, 0, true),
+            (2, 0x1000, 0, false), (4, 0, 0, false), (1, 0x1000, 0, false), (0, 0, 1 << 47, false),
         ] as [(UInt64, UInt64, UInt64, Bool)] {
             cpu.pointee.rsp = Bench.kernelStack
             cpu.pointee.rax = type

@@ -1,9 +1,9 @@
 import X86
 
 /// How a PC hears of x87 errors while CR0.NE is 0 (Intel SDM vol. 1, 8.7.1 and appendix D): the
-/// processor stops before the next waiting instruction and raises FERR#, which drives line 13; a write
-/// to port 0xF0 lowers the line and raises IGNNE#, with which errors are ignored until they have been
-/// cleared.
+/// processor stops before the next waiting instruction and raises FERR#, which drives line 13; a
+/// write to port 0xF0 lowers the line and raises IGNNE#, with which errors are ignored until they
+/// have been cleared.
 enum NumericError {
     static let clearPort: UInt16 = 0xF0
     static let line = 13

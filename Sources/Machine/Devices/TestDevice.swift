@@ -1,6 +1,6 @@
-/// What test kernels find on QEMU's `pc` with `-device pc-testdev` (hw/misc/pc-testdev.c): a register
-/// that ports read and write, a port that flushes a page of the host's, ports that drive interrupt
-/// lines, and memory outside RAM. It answers only where nothing else does.
+/// What test kernels find on QEMU's `pc` with `-device pc-testdev` (hw/misc/pc-testdev.c): a
+/// register that ports read and write, a port that flushes a page of the host's, ports that drive
+/// interrupt lines, and memory outside RAM. It answers only where nothing else does.
 struct TestDevice {
     /// Ports 0xE0-0xE3, and byte by byte 0xE8-0xEB; 0xE9 stays the debug console's.
     var register: UInt32 = 0

@@ -32,8 +32,8 @@ public struct Fault: Error, Equatable, Sendable {
     /// interrupts and the single-step trap are taken there.
     public static let suspended = Fault(vector: 0xFE)
 
-    /// Not an exception of the processor: the instruction reads a clock that other vCPUs have yet to
-    /// reach. Nothing has changed, and the vCPU starts it again in a later turn; see
+    /// Not an exception of the processor: the instruction reads a clock that other vCPUs have yet
+    /// to reach. Nothing has changed, and the vCPU starts it again in a later turn; see
     /// `ClockOrder.swift`.
     public static let deferred = Fault(vector: 0xFD)
 

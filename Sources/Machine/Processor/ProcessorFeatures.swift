@@ -32,7 +32,8 @@ struct ProcessorFeature {
         .init(.leaf1EDX, 19, "clflush"), .init(.leaf1EDX, 23, "mmx"),
         .init(.leaf1EDX, 24, "fxsr"), .init(.leaf1EDX, 25, "sse"), .init(.leaf1EDX, 26, "sse2"),
 
-        .init(.leaf1ECX, 0, "sse3"), .init(.leaf1ECX, 3, "monitor"), .init(.leaf1ECX, 9, "ssse3"), .init(.leaf1ECX, 13, "cx16"),
+        .init(.leaf1ECX, 0, "sse3"), .init(.leaf1ECX, 3, "monitor"),
+        .init(.leaf1ECX, 9, "ssse3"), .init(.leaf1ECX, 13, "cx16"),
         .init(.leaf1ECX, 17, "pcid"), .init(.leaf1ECX, 19, "sse4.1"),
         .init(.leaf1ECX, 20, "sse4.2"), .init(.leaf1ECX, 21, "x2apic"),
         .init(.leaf1ECX, 22, "movbe"), .init(.leaf1ECX, 23, "popcnt"),

@@ -2,8 +2,8 @@
 /// instruction that reads one is executed only when no running vCPU is behind its own. So what one
 /// vCPU has read, and handed on by whatever means, another never finds ahead of a clock of its own.
 ///
-/// A vCPU that must wait stands before the instruction with `Attention.awaitsTurn` set, and no other
-/// passes its cycle before it has gone on.
+/// A vCPU that must wait stands before the instruction with `Attention.awaitsTurn` set, and no
+/// other passes its cycle before it has gone on.
 extension CPU {
     /// To be called by an instruction that reads a clock before it changes anything.
     @inline(__always)

@@ -7,9 +7,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 objects=
 for source in *.S *.c; do
-    clang -target x86_64-unknown-none-elf -ffreestanding -nostdinc -mgeneral-regs-only -mno-red-zone \
-        -fno-pic -fno-stack-protector -fno-builtin -fno-strict-aliasing -std=gnu2x -O1 -Wall -Wextra \
-        -Werror -c "$source" -o "$work/$source.o"
+    clang -target x86_64-unknown-none-elf -ffreestanding -nostdinc -mgeneral-regs-only \
+        -mno-red-zone -fno-pic -fno-stack-protector -fno-builtin -fno-strict-aliasing -std=gnu2x -O1 \
+        -Wall -Wextra -Werror -c "$source" -o "$work/$source.o"
     objects="$objects $work/$source.o"
 done
 # shellcheck disable=SC2086

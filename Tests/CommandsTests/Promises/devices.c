@@ -1,5 +1,5 @@
-// The local APIC's modes, interrupt lines driven by the test device, x87 errors by line 13, and what
-// STI and MOV SS hold off.
+// The local APIC's modes, interrupt lines driven by the test device, x87 errors by line 13, and
+// what STI holds off.
 #include "kernel.h"
 
 static volatile u32 edges, levels, nmis, numeric;
@@ -132,8 +132,8 @@ void test_numeric_errors(void) {
     asm volatile("mov %0, %%cr0; sti" ::"r"(cr0 & ~0x20ull));
     for (u32 n = 1; n <= 2; n++) {
         u32 vector = attempt(divide, sizeof divide, r);
-        check(vector == NONE && numeric == n, "line 13, time %d: vector %d, %d interrupts", n, vector,
-            numeric);
+        check(vector == NONE && numeric == n, "line 13, time %d: vector %d, %d interrupts", n,
+            vector, numeric);
     }
     asm volatile("cli; mov %0, %%cr0; fninit" ::"r"(cr0));
     out8(0x21, 0xFF);

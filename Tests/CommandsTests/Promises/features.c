@@ -148,6 +148,7 @@ void test_instructions(void) {
         const struct feature *f = features + n;
         int there = promises(f->leaf, f->subleaf, f->word, f->bit);
         struct registers r = {f->rax, f->rcx, 0, 0, (u64)area};
+        for (u32 k = 0; k < sizeof area; k++) area[k] = 0;
         u32 vector = attempt(f->bytes, f->length, r);
         check(vector == (there ? NONE : f->absent), "%s is%s promised: vector %d", f->name,
             there ? "" : " not", vector);
@@ -160,13 +161,14 @@ void test_instructions(void) {
         check(vector == wanted, "%s: vector %d", fixed[n].name, vector);
     }
     // XSAVE's variants, by leaf 0xD.
-    static const u8 variants[][3] = {{0x0F, 0xAE, 0x37}, {0x0F, 0xC7, 0x27}, {0, 0, 0}, {0x0F, 0xC7, 0x2F}};
+    static const u8 variants[][3] = {
+        {0x0F, 0xAE, 0x37}, {0x0F, 0xC7, 0x27}, {0, 0, 0}, {0x0F, 0xC7, 0x2F}};
     for (int bit = 0; bit < 4; bit++) {
         if (bit == 2) continue;
         struct registers r = {3, 0, 0, 0, (u64)area};
         u32 vector = attempt(variants[bit], 3, r);
-        check(vector == (promises(0xD, 1, EAX, bit) ? NONE : UD), "XSAVE variant %d: vector %d", bit,
-            vector);
+        check(vector == (promises(0xD, 1, EAX, bit) ? NONE : UD), "XSAVE variant %d: vector %d",
+            bit, vector);
     }
     asm volatile("mov %0, %%cr4" ::"r"(old));
     check(!promises(1, 0, ECX, 27), "OSXSAVE follows CR4 back");

@@ -15,8 +15,16 @@ enum { NONE = 255, UD = 6, GP = 13 };
 
 static inline void out8(u16 port, u8 v) { asm volatile("outb %0, %1" ::"a"(v), "Nd"(port)); }
 static inline void out32(u16 port, u32 v) { asm volatile("outl %0, %1" ::"a"(v), "Nd"(port)); }
-static inline u8 in8(u16 port) { u8 v; asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline u32 in32(u16 port) { u32 v; asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline u8 in8(u16 port) {
+    u8 v;
+    asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
+static inline u32 in32(u16 port) {
+    u32 v;
+    asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
 static inline u32 load32(u64 at) { return *(volatile u32 *)at; }
 static inline void store32(u64 at, u32 v) { *(volatile u32 *)at = v; }
 static inline u64 read_msr(u32 n) {

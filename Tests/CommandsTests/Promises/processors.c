@@ -57,7 +57,9 @@ static void read_timer(u32 turns) {
 static inline void monitor(volatile void *at) {
     asm volatile("monitor" ::"a"(at), "c"(0), "d"(0) : "memory");
 }
-static inline void wait(u32 extensions) { asm volatile("mwait" ::"a"(0), "c"(extensions) : "memory"); }
+static inline void wait(u32 extensions) {
+    asm volatile("mwait" ::"a"(0), "c"(extensions) : "memory");
+}
 
 static void sleep_for_store(void) {
     while (!line_flag) {
@@ -105,7 +107,9 @@ static void begin(u32 number) {
     ready = 0;
     stage = number;
 }
-static void finish(void) { check(wait_for(&ready, started), "a processor hangs in part %d", stage); }
+static void finish(void) {
+    check(wait_for(&ready, started), "a processor hangs in part %d", stage);
+}
 
 static void test_monitor(void) {
     u32 before = woken;
@@ -150,8 +154,8 @@ void test_processors(void) {
     begin(1);
     read_clocks(3000);
     finish();
-    check(warps == 0 && reads == 3000 * (u64)processors, "the TSC runs backwards: %d times in %d reads",
-        (u32)warps, (u32)reads);
+    check(warps == 0 && reads == 3000 * (u64)processors,
+        "the TSC runs backwards: %d times in %d reads", (u32)warps, (u32)reads);
     last_tick = in32(0x608);
     begin(2);
     read_timer(1000);

@@ -70,7 +70,8 @@ void test_model_specific(void) {
     static const u8 read[] = {0x0F, 0x32}, write[] = {0x0F, 0x30};
     for (u32 n = 0; n < sizeof registers / sizeof *registers; n++) {
         const struct model *m = registers + n;
-        int there = m->bit == 32 || (m->bit == 33 ? !is_amd : promises(m->leaf, 0, m->word, m->bit));
+        int there = m->bit == 32
+            || (m->bit == 33 ? !is_amd : promises(m->leaf, 0, m->word, m->bit));
         u32 vector = attempt(read, 2, (struct registers){0, m->number, 0, 0, 0});
         check(vector == (there ? NONE : GP), "reading MSR %x: vector %d", (u64)m->number, vector);
         if (there) continue;
@@ -81,7 +82,8 @@ void test_model_specific(void) {
     static const u32 addresses[] = {0x175, 0x176, 0xC0000082, 0xC0000083, 0xC0000100, 0xC0000102};
     for (u32 n = 0; n < sizeof addresses / sizeof *addresses; n++) {
         struct registers r = {0, addresses[n], 1u << 15, 0, 0};
-        check(attempt(write, 2, r) == GP, "MSR %x takes a non-canonical address", (u64)addresses[n]);
+        check(attempt(write, 2, r) == GP, "MSR %x takes a non-canonical address",
+            (u64)addresses[n]);
         u64 old = read_msr(addresses[n]);
         write_msr(addresses[n], 0xFFFF800012345678ull);
         check(read_msr(addresses[n]) == 0xFFFF800012345678ull, "MSR %x keeps an address",
