@@ -59,7 +59,7 @@ final class FamilyBench {
             setTable(0x5000, n, codePhysical + n * 4096 | 5)
         }
         cpu.pointee.cr3 = 0x1000
-        cpu.pointee.cr0 = CR0.pe | CR0.pg | CR0.wp | CR0.ne | CR0.et | CR0.mp
+        cpu.pointee.cr0 = CR0.pe | CR0.pg | CR0.wp | CR0.ne | CR0.et | CR0.mp | CR0.am
         cpu.pointee.cr4 = CR4.pae | CR4.osfxsr | CR4.osxmmexcpt
         cpu.pointee.efer = EFER.lme | EFER.lma | EFER.nxe | EFER.sce
         cpu.pointee.longMode = 1
@@ -97,17 +97,24 @@ final class FamilyBench {
     /// where it threw. A suspended string instruction is taken up again until it is done.
     @discardableResult
     func run(_ i: Instruction) -> Fault? {
-        let start = cpu.pointee.rip
         while true {
-            cpu.pointee.attention = 0
-            cpu.pointee.rip = start &+ UInt64(i.length)
-            do throws(Fault) {
-                try cpu.execute(i)
-                return nil
-            } catch {
-                cpu.pointee.rip = start
-                if error != .suspended { return error }
-            }
+            let fault = step(i)
+            if fault != .suspended { return fault }
+        }
+    }
+
+    /// The same, but a repeated string instruction is left where it is suspended.
+    func step(_ i: Instruction) -> Fault? {
+        let start = cpu.pointee.rip
+        cpu.pointee.attention = 0
+        cpu.updateStepping()
+        cpu.pointee.rip = start &+ UInt64(i.length)
+        do throws(Fault) {
+            try cpu.execute(i)
+            return nil
+        } catch {
+            cpu.pointee.rip = start
+            return error
         }
     }
 

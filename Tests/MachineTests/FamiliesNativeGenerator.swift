@@ -15,6 +15,18 @@ struct NativeGenerator {
         case x87
         /// The transcendental x87 instructions, with operands that suit them.
         case transcendental
+        /// Vector and x87 instructions in 32-bit compatibility mode.
+        case vector32
+        case x8732
+
+        var mode: CodeSize {
+            switch self {
+            case .integer32, .vector32, .x8732: .bits32
+            case .integer, .vector, .x87, .transcendental: .bits64
+            }
+        }
+        var isVector: Bool { self == .vector || self == .vector32 }
+        var isX87: Bool { self == .x87 || self == .x8732 || self == .transcendental }
     }
 
     var random: SplitMix64
@@ -41,7 +53,7 @@ struct NativeGenerator {
         }
     }
 
-    var mode: CodeSize { subject == .integer32 ? .bits32 : .bits64 }
+    var mode: CodeSize { subject.mode }
 
     // MARK: - Encodings
 
@@ -71,10 +83,10 @@ struct NativeGenerator {
                 let modRM = UInt8(truncatingIfNeeded: random.next())
                 bytes.append(random.chance(60) ? modRM | 0xC0 : modRM)
             }
-        case .vector:
+        case .vector, .vector32:
             bytes.append(0x0F)
             if map >= 70 { bytes.append(map < 88 ? 0x38 : 0x3A) }
-        case .x87:
+        case .x87, .x8732:
             bytes.append(map == 0 ? 0x9B : 0xD8 | UInt8(random.below(8)))
             if random.chance(50) { bytes.append(0xC0 | UInt8(random.below(64))) }
         case .transcendental:
@@ -89,13 +101,13 @@ struct NativeGenerator {
     private func isWanted(_ i: Instruction, _ bytes: [UInt8]) -> Bool {
         if subject == .transcendental { return true }
         let isX87 = NativeGenerator.x87.contains(i.mnemonic)
-        if isX87 != (subject == .x87) { return false }
+        if isX87 != subject.isX87 { return false }
         if !isX87 && NativeGenerator.excluded.contains(i.mnemonic) { return false }
         // FS is the host's own.
         if i.segment == SegmentNumber.fs { return false }
         if mode == .bits32 && i.segment == SegmentNumber.gs { return false }
         let isVector = NativeGenerator.touchesVectors(i)
-        if !isX87 && isVector != (subject == .vector) { return false }
+        if !isX87 && isVector != subject.isVector { return false }
         let repeats = i.flags.contains(.rep) || i.flags.contains(.repne)
         switch i.mnemonic {
         case .bsf, .bsr:
@@ -173,8 +185,11 @@ struct NativeGenerator {
         if mode == .bits32 {
             for n in 0..<16 { c.registers[n] &= 0xFFFF_FFFF }
         }
-        if subject == .x87 || subject == .transcendental { return fillX87(&c) }
-        guard subject == .vector else { return }
+        // The single-step trap after it, and alignment checking during it.
+        if random.chance(6) { c.flags |= RFLAGS.tf }
+        if random.chance(6) { c.flags |= RFLAGS.ac }
+        if subject.isX87 { return fillX87(&c) }
+        guard subject.isVector else { return }
         for n in 0..<32 { c.vectors.xmm[n] = vectorWord() }
         // Flags already set, DAZ and FTZ, exceptions not masked.
         if random.chance(30) { c.vectors.mxcsr |= UInt32(random.below(64)) }

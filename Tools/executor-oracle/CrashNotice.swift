@@ -8,7 +8,7 @@ enum CrashNotice {
 
     static func install() {
         text.initialize(repeating: 0, count: 512)
-        for signal in [SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGABRT, SIGALRM, SIGFPE] {
+        for signal in [SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGABRT, SIGPROF, SIGFPE] {
             var action = sigaction()
             action.__sigaction_handler.sa_handler = { number in
                 _ = write(2, CrashNotice.text, strlen(CrashNotice.text))
@@ -19,11 +19,13 @@ enum CrashNotice {
         }
     }
 
-    /// - Parameter seconds: how long it may take.
-    static func expect(_ name: String, seconds: UInt32) {
+    /// - Parameter seconds: how much of the processor's time it may take.
+    static func expect(_ name: String, seconds: Int) {
         "executor-oracle: crashed or hung in \(name)\n".withCString {
             _ = strncpy(text, $0, 511)
         }
-        alarm(seconds)
+        var timer = itimerval()
+        timer.it_value.tv_sec = seconds
+        setitimer(__itimer_which_t(ITIMER_PROF.rawValue), &timer, nil)
     }
 }

@@ -5,10 +5,14 @@ extension CPU {
     /// BOUND: #BR unless lower <= index <= upper, signed; the bounds lie one after the other.
     func executeBound(_ i: borrowing Instruction) throws(Fault) {
         let size = Int(i.operandSize)
-        let a = try linearAddress(i, size: size &* 2, write: false)
+        let segment = Int(i.segment)
+        let offset = effectiveOffset(i)
+        let a = try linear(segment: segment, offset: offset, size: size, write: false)
+        let b = try linear(
+            segment: segment, offset: offset &+ UInt64(size), size: size, write: false)
         let index = ALU.signExtend(try readOperand(i, i.operands.0), size)
         let lower = ALU.signExtend(try readLinear(a, size: size), size)
-        let upper = ALU.signExtend(try readLinear(advance(a, size), size: size), size)
+        let upper = ALU.signExtend(try readLinear(b, size: size), size)
         let value = Int64(bitPattern: index)
         if value < Int64(bitPattern: lower) || value > Int64(bitPattern: upper) {
             throw .boundRange
