@@ -72,9 +72,11 @@ import X86
         for n in 0..<16 { cpu.registers[n] = c.registers[n] }
         cpu.adopt(c.vectors)
         cpu.vectorState.pointee.mxcsr |= 0x1F80
-        cpu.pointee.rflags = c.flags
+        // There is nobody to take the single-step trap.
+        cpu.pointee.rflags = c.flags & ~RFLAGS.tf
         cpu.pointee.rip = FamilyBench.codeStart
         cpu.pointee.attention = 0
+        cpu.updateStepping()
     }
 
     private func differences(_ a: FamilyBench, _ b: FamilyBench) -> String {

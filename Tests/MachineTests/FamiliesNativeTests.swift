@@ -239,9 +239,9 @@ import X86
             let bothFault =
                 i.mnemonic == .cmps && ours.vector != NativeOutcome.completed
                 && theirs.vector != NativeOutcome.completed
-            // Which part of a large image is touched first is the processor's affair: one may end
-            // beyond the segment and begin on a page that is not there.
-            let isImage = [.fnsave, .frstor, .fnstenv, .fldenv].contains(i.mnemonic)
+            // Which part of what has several is touched first is the processor's affair: it may
+            // end beyond the segment and begin on a page that is not there.
+            let isImage = [.fnsave, .frstor, .fnstenv, .fldenv, .bound].contains(i.mnemonic)
             let limits: [UInt8] = [Vector.stackFault, Vector.generalProtection]
             if isImage && theirs.vector == Vector.pageFault && limits.contains(ours.vector) {
                 return []

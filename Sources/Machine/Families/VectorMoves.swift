@@ -103,7 +103,12 @@ extension CPU {
         let count = i.operands.1.kind == .mmx ? 8 : 16
         noteMMX(i)
         let offset = readRegister(7, size: Int(i.addressSize))
-        let a = try linear(segment: Int(i.segment), offset: offset, size: count, write: true)
+        // By halves, as alignment is checked (measured).
+        let segment = Int(i.segment)
+        let a = try linear(segment: segment, offset: offset, size: 8, write: true)
+        if count > 8 {
+            _ = try linear(segment: segment, offset: offset &+ 8, size: 8, write: true)
+        }
         try checkWrite(a, size: count)
         for n in 0..<count where mask.element(n, 1) & 0x80 != 0 {
             try writeLinear(advance(a, n), v.element(n, 1), size: 1)
