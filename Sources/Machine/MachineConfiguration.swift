@@ -41,10 +41,12 @@ public enum ConsoleInput: UInt8, Sendable, CaseIterable {
 /// recorded. Each edition has what the one before has.
 public enum MachineEdition: UInt8, Sendable, CaseIterable, Comparable {
     /// Machines whose traces name none: several vCPUs read clocks up to `Machine.quantum` cycles
-    /// apart, STI does not hold NMIs off, MONITOR is absent, IA32_MISC_ENABLE is storage.
+    /// apart, STI does not hold NMIs off, MONITOR is absent, IA32_MISC_ENABLE is storage;
+    /// a `pc` has no BIOS, no screen, no memory type ranges, and starts with the IDT of reset.
     case first = 1
     /// Clocks are read in the order of cycles; MONITOR and MWAIT; IA32_MISC_ENABLE as described;
-    /// STI's shadow covers NMIs; CPUID follows IA32_APIC_BASE.
+    /// STI's shadow covers NMIs; CPUID follows IA32_APIC_BASE; a `pc` has a BIOS, a screen, memory
+    /// type ranges, the MSRs that go with a model, and starts with real mode's interrupt table.
     case second = 2
 
     public static let latest = MachineEdition.second

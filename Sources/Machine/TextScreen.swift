@@ -4,7 +4,7 @@ extension Machine {
     /// where there is no screen, it is in a graphics mode, or nothing is on it. The characters are
     /// those of a PC's ROM (code page 437).
     public var textScreen: [String]? {
-        guard bus.isPC, let layout = bus.video.layout,
+        guard bus.hasFirmware, let layout = bus.video.layout,
             let memory = readPhysical(layout.base, count: Int(layout.size))
         else { return nil }
         var lines: [String] = []

@@ -14,7 +14,7 @@ extension Machine {
     /// Writes the tables; returns the address of the RSDP, or 0 where memory is too small for any.
     func writeFirmwareTables() -> UInt64 {
         guard configuration.memory >= Place.end else { return 0 }
-        writeBIOS()
+        if hasFirmware { writeBIOS() }
         writeBIOSData()
         var next = Place.tables
         func put(_ bytes: [UInt8]) -> UInt64 {
@@ -29,7 +29,8 @@ extension Machine {
         let fixed = put(
             Self.table(
                 "FACP", revision: 4,
-                Self.fixedDescription(control, description, messages: !bus.virtio.isEmpty)))
+                Self.fixedDescription(
+                    control, description, messages: !bus.virtio.isEmpty, screen: hasFirmware)))
         let interrupts = put(Self.table("APIC", revision: 3, interruptDescription))
         var short = ByteBuilder()
         var long = ByteBuilder()
@@ -51,8 +52,10 @@ extension Machine {
     /// to 40:85).
     private func writeBIOSData() {
         writePhysical(0x400, [0xF8, 0x03])
-        writePhysical(0x40E, [0xC0, 0x9F, 0x22, 0x02])
+        writePhysical(0x40E, [0xC0, 0x9F])
         writePhysical(0x413, [0x7F, 0x02])
+        guard hasFirmware else { return }
+        writePhysical(0x410, [0x22, 0x02])
         writePhysical(0x41A, [0x1E, 0x00, 0x1E, 0x00])
         writePhysical(0x449, [0x03, 80, 0])
         writePhysical(0x463, [0xD4, 0x03])
@@ -114,7 +117,7 @@ extension Machine {
 
     /// FADT, after its header (5.2.9).
     private static func fixedDescription(
-        _ control: UInt64, _ description: UInt64, messages: Bool
+        _ control: UInt64, _ description: UInt64, messages: Bool, screen: Bool
     ) -> [UInt8] {
         var t = ByteBuilder()
         t.add32(UInt32(control))
@@ -135,8 +138,8 @@ extension Machine {
         t.add16(0xFFF)  // no C3
         t.pad(to: 72)
         t.add8(0x32)  // the century's place in CMOS
-        // Legacy devices, 8042, no MSI where no device has it.
-        t.add16(messages ? 0x03 : 0x0B)
+        // Legacy devices, 8042, no VGA where there is none, no MSI where no device has it.
+        t.add16((messages ? 0x03 : 0x0B) | (screen ? 0 : 0x04))
         t.add8(0)
         // WBINVD; C1; buttons are no fixed features; nor is RTC wake; 32-bit timer; reset register.
         t.add32(1 << 0 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10)

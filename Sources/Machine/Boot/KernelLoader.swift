@@ -42,14 +42,20 @@ extension Machine {
         let tables = writeFirmwareTables()
         bus.apics[0].leaveAsFirmware()
         bus.leaveControllersAsFirmware()
-        for n in 0..<cpuCount { bus.memoryTypes[n].leaveAsFirmware() }
+        if hasFirmware {
+            for n in 0..<cpuCount { bus.memoryTypes[n].leaveAsFirmware() }
+        }
         let used = try load(
             kernel: kernel, name: name, modules: modules, commandLine: commandLine, tables: tables)
+        guard hasFirmware else { return used }
         // What a kernel finds when it goes back to real mode without a table of its own.
         cpus[0].pointee.idtr = TableRegister()
         cpus[0].pointee.idtr.limit = 0x3FF
         return used
     }
+
+    /// Whether this is a `pc` with more than tables of a BIOS, and a screen for it.
+    var hasFirmware: Bool { bus.hasFirmware }
 
     private func load(
         kernel: [UInt8], name: String, modules: [BootModule], commandLine: String, tables: UInt64

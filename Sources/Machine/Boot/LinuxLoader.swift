@@ -106,7 +106,7 @@ extension Machine {
         writePhysical(start, Array(image.bytes[image.payload...]))
         var occupied = [start..<end]
         let placed = try place(modules, &occupied, below: image.ramdiskLimit &+ 1)
-        if image.startsInRealMode {
+        if image.startsInRealMode && hasFirmware {
             try startSetup(image, placed.first, command)
             return
         }
@@ -187,8 +187,11 @@ extension Machine {
         }
         page.set64(tables, at: Field.tables)
         // screen_info: mode 3, 80 columns; 25 lines on a VGA, 16 scan lines each.
-        page.bytes.replaceSubrange(Field.videoMode..<Field.videoMode + 2, with: [3, 80])
-        page.bytes.replaceSubrange(Field.videoLines..<Field.videoLines + 4, with: [25, 1, 16, 0])
+        if hasFirmware {
+            page.bytes.replaceSubrange(Field.videoMode..<Field.videoMode + 2, with: [3, 80])
+            page.bytes.replaceSubrange(
+                Field.videoLines..<Field.videoLines + 4, with: [25, 1, 16, 0])
+        }
         let above = memoryTop > 0x10_0000 ? (memoryTop - 0x10_0000) >> 10 : 0
         page.bytes[Field.extendedMemory] = UInt8(truncatingIfNeeded: min(above, 0xFFFF))
         page.bytes[Field.extendedMemory + 1] = UInt8(truncatingIfNeeded: min(above, 0xFFFF) >> 8)

@@ -12,6 +12,8 @@ public final class Bus {
 
     // What only a `pc` has; elsewhere untouched, unreachable, and in no snapshot.
     let isPC: Bool
+    /// A BIOS, a screen and memory type ranges, which a `pc` has from the second edition on.
+    let hasFirmware: Bool
     let consoleInput: ConsoleInput
     let epoch: UInt64
     var inputOutputAPIC = InputOutputAPIC()
@@ -55,6 +57,7 @@ public final class Bus {
         self.shared = shared
         cpuCount = configuration.cpus
         isPC = configuration.platform == .pc
+        hasFirmware = isPC && configuration.edition >= .second
         consoleInput = configuration.consoleInput
         epoch = configuration.epoch
         clock = RealTimeClock(

@@ -69,7 +69,7 @@ extension Bus {
         case 0x4D1: return secondaryController.levelTriggered
         case Port.configurationData: return firmware.read()
         case PowerManagement.ports: return power.read(port, at: cycle)
-        case VideoAdapter.ports: return video.read(port, at: cycle)
+        case VideoAdapter.ports where hasFirmware: return video.read(port, at: cycle)
         case PCIConfiguration.dataPorts:
             return UInt8(truncatingIfNeeded: pci.word >> UInt32(8 * (port & 3)))
         default: return testDevice.read(port)
@@ -102,7 +102,7 @@ extension Bus {
             controllersChanged(at: cycle, by: cpu)
         case PowerManagement.ports:
             if power.write(port, value) { end(.poweredOff, cpu) }
-        case VideoAdapter.ports: video.write(port, value)
+        case VideoAdapter.ports where hasFirmware: video.write(port, value)
         case Port.resetControl:
             // Bit 2 going high resets; bit 1 says how hard.
             if value & 4 != 0 { end(.reset(port: port), cpu) }
@@ -186,8 +186,10 @@ extension Bus {
         try firmware.transfer(&stream)
         try pci.transfer(&stream)
         try power.transfer(&stream)
-        try video.transfer(&stream)
-        for n in 0..<cpuCount { try memoryTypes[n].transfer(&stream) }
+        if hasFirmware {
+            try video.transfer(&stream)
+            for n in 0..<cpuCount { try memoryTypes[n].transfer(&stream) }
+        }
         try stream.field(&lines)
         try stream.field(&speaker)
         for n in virtio.indices { try virtio[n].transfer(&stream) }

@@ -286,7 +286,10 @@ extension CPU {
                 default: products.3 = v
                 }
             }
+            // What the products raise unmasked ends the instruction before there are sums to raise
+            // more (measured on Zen; SDM vol. 2, DPPS: each stage checks for exceptions).
             context.finish()
+            if context.unmasked != 0 { return Vector128.zero }
             var sum = context.add(products.0, products.1)
             if count == 4 { sum = context.add(sum, context.add(products.2, products.3)) }
             var r = Vector128.zero

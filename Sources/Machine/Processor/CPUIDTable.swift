@@ -81,7 +81,7 @@ extension CPU {
 
     /// The feature bit of MTRRs, which firmware sets up: only a `pc` has any.
     private var memoryTypeRanges: UInt32 {
-        pointee.shared.pointee.bus._withUnsafeGuaranteedRef { $0.isPC ? 1 &<< 12 : 0 }
+        pointee.shared.pointee.bus._withUnsafeGuaranteedRef { $0.hasFirmware ? 1 &<< 12 : 0 }
     }
 
     /// Extended topology: one thread a core, all cores in one package.

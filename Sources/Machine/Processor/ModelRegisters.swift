@@ -5,6 +5,7 @@ import X86
 extension CPU {
     /// - Returns: nil where the model has no such register.
     func readModelMSR(_ register: UInt32) -> UInt64? {
+        if pointee.shared.pointee.edition < .second { return nil }
         let isIntel = pointee.shared.pointee.vendor == .intel
         if let range = readMemoryType(register) { return range }
         switch register {
@@ -28,7 +29,7 @@ extension CPU {
     private func readMemoryType(_ register: UInt32) -> UInt64? {
         let index = Int(pointee.index)
         return pointee.shared.pointee.bus._withUnsafeGuaranteedRef {
-            $0.isPC ? $0.memoryTypes[index].read(register) : nil
+            $0.hasFirmware ? $0.memoryTypes[index].read(register) : nil
         }
     }
 
@@ -36,10 +37,11 @@ extension CPU {
     /// - Returns: false where the model has no such register, it is read-only, or does not take
     ///   the value.
     func writeModelMSR(_ register: UInt32, _ value: UInt64) -> Bool {
+        if pointee.shared.pointee.edition < .second { return false }
         let isIntel = pointee.shared.pointee.vendor == .intel
         let index = Int(pointee.index)
         let isTaken = pointee.shared.pointee.bus._withUnsafeGuaranteedRef {
-            $0.isPC && $0.memoryTypes[index].write(register, value)
+            $0.hasFirmware && $0.memoryTypes[index].write(register, value)
         }
         if isTaken { return true }
         switch register {
