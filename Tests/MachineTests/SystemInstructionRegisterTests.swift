@@ -219,6 +219,41 @@ struct SystemInstructionRegisterTests {
         #expect(bench.vectorEntered == 1 && cpu.pointee.dr6 & 0xF == 2)
     }
 
+    /// Intel SDM vol. 3, 17.2.5: any write, a frame's too.
+    @Test("a data breakpoint traps after the delivery whose frame touches it")
+    func dataBreakpointInFrame() throws {
+        let bench = try Bench()
+        bench.enter(cpl: 0)
+        let cpu = bench.cpu
+        cpu.pointee.dr1 = (cpu.pointee.rsp & ~15) - 8
+        cpu.pointee.dr7 = 0x400 | 1 << 2 | 1 << 20 | 3 << 22
+        cpu.updateBreakpoints()
+        bench.assemble([0x0F, 0x0B])
+        #expect(bench.step() == .faulted)
+        #expect(bench.vectorEntered == 6)
+        #expect(cpu.pointee.pendingDR6 == 1 << 1)
+        #expect(cpu.pointee.attention & Attention.debugTrap != 0)
+    }
+
+    /// Intel SDM vol. 2, MOV to control registers, #GP(0).
+    @Test("IA-32e mode does not begin with a 16-bit TSS in TR", arguments: [1, 3, 9, 0xB])
+    func oldTask(_ type: UInt16) throws {
+        let bench = try Bench()
+        let cpu = bench.cpu
+        let cr0 = cpu.pointee.cr0
+        cpu.pointee.efer &= ~EFER.lma
+        cpu.pointee.longMode = 0
+        cpu.pointee.cr0 &= ~CR0.pg
+        cpu.pointee.cs.attributes &= ~SegmentRegister.long
+        cpu.pointee.tr.attributes = cpu.pointee.tr.attributes & ~0xF | type
+        if type & 8 == 0 {
+            #expect(throws: Fault.generalProtection(0)) { try cpu.writeCR0(cr0) }
+        } else {
+            try cpu.writeCR0(cr0)
+            #expect(cpu.pointee.longMode == 1)
+        }
+    }
+
     @Test("a repeated store traps after the iteration that touches a breakpoint")
     func dataBreakpointInString() throws {
         let bench = try Bench()

@@ -102,7 +102,10 @@ extension CPU {
         let turnsOff = !paging && old & CR0.pg != 0
         if turnsOff && pointee.cr4 & CR4.pcide != 0 { throw .generalProtection(0) }
         if turnsOn && pointee.efer & EFER.lme != 0 {
-            if pointee.cr4 & CR4.pae == 0 || pointee.cs.attributes & SegmentRegister.long != 0 {
+            // Nor with a 16-bit TSS in TR, available or busy.
+            if pointee.cr4 & CR4.pae == 0 || pointee.cs.attributes & SegmentRegister.long != 0
+                || pointee.tr.attributes & 0xD == 1
+            {
                 throw .generalProtection(0)
             }
             pointee.efer |= EFER.lma

@@ -80,6 +80,9 @@ extension CPU {
         try writeFrameWord(at &+ 16, event.savedRFLAGS, context)
         try writeFrameWord(at &+ 24, pointee.rsp, context)
         try writeFrameWord(at &+ 32, UInt64(pointee.ss.selector), context)
+        if pointee.attention & Attention.breakpoints != 0 {
+            noteDataBreakpoints(top, size, write: true)
+        }
         return top
     }
 

@@ -35,7 +35,11 @@ extension CPU {
         {
             throw .stackFault(stack.errorCode)
         }
-        try writeSlow((stack.segment.base &+ top) & 0xFFFF_FFFF, v, size, stack.context)
+        let address = (stack.segment.base &+ top) & 0xFFFF_FFFF
+        try writeSlow(address, v, size, stack.context)
+        if pointee.attention & Attention.breakpoints != 0 {
+            noteDataBreakpoints(address, size, write: true)
+        }
         stack.pointer = top
     }
 
