@@ -6,7 +6,7 @@ RELEASE = .build/release/pvreplay
 DEMO = .build/demo
 
 .PHONY: demo test build bench lint format setup rerecord second-opinion executor-oracle \
-	native-oracle linux linux-user other-kernels clean
+	system-oracle native-oracle linux linux-user other-kernels clean
 
 demo: build
 	@mkdir -p $(DEMO)
@@ -49,6 +49,12 @@ executor-oracle: setup
 	$(SWIFT) build -c release --product executor-oracle
 	.build/release/executor-oracle traces --seed $(SEED) --count 4 Traces/*.pvt
 	.build/release/executor-oracle guests --seed $(SEED) --count $(GUESTS)
+
+# The system half against QEMU and Bochs (from PyPI): MATRIX_CASES of the paging matrix must agree;
+# a tenth as many random cases are run too, and what they find is reported.
+MATRIX_CASES ?= 10000
+system-oracle: setup
+	Tools/system-oracle/run --seed $(SEED) --count $(MATRIX_CASES)
 
 # Instructions at CPL 3 against the processor that this runs on: CASES of each subject.
 CASES ?= 200000

@@ -64,6 +64,11 @@ let package = Package(
         .executableTarget(
             name: "executor-oracle", dependencies: ["X86", "Machine", "Trace", "Replay"],
             path: "Tools/executor-oracle", swiftSettings: hot),
+        // Compares the system half with other emulators; never shipped.
+        .executableTarget(
+            name: "system-oracle", dependencies: ["X86", "Machine"], path: "Tools/system-oracle",
+            exclude: ["harness.S", "bochs.py", "shim.c", "run", "known-differences.txt"],
+            swiftSettings: hot),
 
         .testTarget(name: "X86Tests", dependencies: ["X86"], exclude: ["Cases"]),
         .testTarget(name: "MachineTests", dependencies: ["Machine", "X86", "native-oracle"]),
