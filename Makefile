@@ -5,8 +5,8 @@ SWIFT ?= swift
 RELEASE = .build/release/pvreplay
 DEMO = .build/demo
 
-.PHONY: demo test build bench lint format setup rerecord second-opinion executor-oracle \
-	system-oracle native-oracle linux linux-user other-kernels clean
+.PHONY: demo test build bench bench-linux lint format setup rerecord second-opinion \
+	executor-oracle system-oracle native-oracle linux linux-user other-kernels clean
 
 demo: build
 	@mkdir -p $(DEMO)
@@ -24,6 +24,10 @@ build: setup
 
 bench: build
 	Benchmarks/run --pvreplay $(CURDIR)/$(RELEASE)
+
+# Linux's boot and workload under pvreplay and QEMU: CPU time and memory, with bounds.
+bench-linux: build
+	Benchmarks/linux --pvreplay $(CURDIR)/$(RELEASE)
 
 lint: setup
 	$(SWIFT) format lint --strict --recursive Sources Tests Plugins Package.swift

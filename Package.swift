@@ -44,8 +44,14 @@ let package = Package(
                 .embedInCode("Profiles/core2.json"), .embedInCode("Profiles/zen3.json"),
             ]),
         .target(
+            name: "Linux", dependencies: ["X86", "Machine"],
+            resources: [
+                .embedInCode("Tables/syscalls-x86_64.txt"),
+                .embedInCode("Tables/syscalls-i386.txt"),
+            ]),
+        .target(
             name: "Report",
-            dependencies: ["X86", "Machine", "Trace", "Paravirt", "Replay", "Analysis"]),
+            dependencies: ["X86", "Machine", "Trace", "Paravirt", "Replay", "Analysis", "Linux"]),
         .plugin(name: "KernelBuilder", capability: .buildTool(), path: "Plugins/KernelBuilder"),
         .target(
             name: "Kernels", exclude: ["Images"], plugins: ["KernelBuilder"]),
@@ -81,8 +87,10 @@ let package = Package(
         .testTarget(
             name: "ReportTests", dependencies: ["Report", "Trace", "X86", "Kernels"],
             exclude: ["Fixtures", "Snapshots"]),
+        .testTarget(name: "LinuxTests", dependencies: ["Linux", "Machine"]),
         .testTarget(name: "CostProfileTests", dependencies: ["CostProfiles", "Machine", "X86"]),
-        .testTarget(name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels"]),
+        .testTarget(
+            name: "ReplayTests", dependencies: ["Replay", "Trace", "Kernels", "Machine", "X86"]),
         .testTarget(
             name: "CommandsTests", dependencies: ["PVReplayCommands", "Report", "executor-oracle"],
             exclude: ["Platform", "Crashers", "Promises"]),

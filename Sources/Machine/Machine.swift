@@ -38,7 +38,7 @@ public final class Machine {
     let bus: Bus
     let cpus: [CPU]
     /// Cycles between polls of `inputs`: a multiple of `quantum`.
-    let pollInterval: UInt64
+    public let pollInterval: UInt64
     /// The next poll: always a multiple of `pollInterval`.
     var nextPoll: UInt64
     /// The last instant of a scheduled event, a poll, or a limit at which all vCPUs were waiting:

@@ -3,6 +3,14 @@ import X86
 /// Reads and writes from outside the guest: loaders, observers, diagnosis. None of it disturbs a
 /// device or a translation cache.
 extension Machine {
+    /// All RAM from guest-physical 0, for the length of the call. Reading it takes up no memory for
+    /// pages that nobody has written.
+    public func withMemory<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        body(
+            UnsafeRawBufferPointer(
+                start: UnsafeRawPointer(memory.base), count: Int(configuration.memory)))
+    }
+
     /// `count` bytes of RAM at a guest-physical address; nil where they are not all RAM.
     public func readPhysical(_ address: UInt64, count: Int) -> [UInt8]? {
         guard isMemory(address, count: count) else { return nil }

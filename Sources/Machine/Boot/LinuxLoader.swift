@@ -15,6 +15,7 @@ struct LinuxImage {
         static let ramdiskLimit = 0x22C
         static let extendedFlags = 0x236
         static let commandLineSize = 0x238
+        static let preferredAddress = 0x258
         static let initSize = 0x260
         // boot_params only.
         static let extendedMemory = 0x02
@@ -38,6 +39,8 @@ struct LinuxImage {
     let ramdiskLimit: UInt64
     /// Memory that the kernel needs from where it is loaded until it has a map of its own.
     let initSize: UInt64
+    /// Where it runs at the lowest: loaded below, it moves there first.
+    let preferredAddress: UInt64
     /// The end of the setup header: what is copied to boot_params.
     let headerEnd: Int
 
@@ -72,6 +75,8 @@ struct LinuxImage {
         ramdiskLimit =
             version >= 0x203 ? UInt64(try reader.word32(UInt64(Field.ramdiskLimit))) : 0x37FF_FFFF
         initSize = version >= 0x20A ? UInt64(try reader.word32(UInt64(Field.initSize))) : 0
+        preferredAddress =
+            version >= 0x20A ? try reader.word64(UInt64(Field.preferredAddress)) : 0
         if has64BitEntry && bytes.count - payload < 0x200 + 1 {
             throw .image("the kernel ends before its 64-bit entry", offset: UInt64(payload))
         }
@@ -97,11 +102,13 @@ extension Machine {
         }
         let start = Machine.linuxStart
         let size = UInt64(image.bytes.count - image.payload)
-        let end = start + max(size, image.initSize)
+        let lowest = max(start, min(image.preferredAddress, MachineConfiguration.maximumMemory))
+        let end = max(start + size, lowest + image.initSize)
         guard end <= memoryTop else {
             throw .image(
                 "the kernel needs memory up to \(hexadecimal(end)), and there are "
-                    + "\(configuration.memory) bytes", offset: UInt64(image.payload))
+                    + "\(configuration.memory) bytes: give more --memory",
+                offset: UInt64(image.payload))
         }
         writePhysical(start, Array(image.bytes[image.payload...]))
         var occupied = [start..<end]

@@ -4,6 +4,13 @@ public protocol InputSource: AnyObject {
     /// Called at fixed instants: each multiple of the machine's poll interval, before anything
     /// else scheduled for that cycle. The bytes returned go to the serial port's receiver.
     func poll(at cycle: UInt64, machine: Machine) -> [UInt8]
+    /// Every vCPU waits and nothing that is scheduled can wake one, but console input would. True
+    /// lets time go on to the next poll; false ends the run.
+    func awaitsInput(machine: Machine) -> Bool
+}
+
+extension InputSource {
+    public func awaitsInput(machine: Machine) -> Bool { false }
 }
 
 /// Something that happens to the machine from outside.

@@ -25,7 +25,12 @@ extension Machine {
             if let reason = takeStopReason() { return reason }
             switch nextTurn() {
             case .idle:
-                guard let governor, governor.idle(machine: self) else { return .idle }
+                if let governor, governor.idle(machine: self) { continue }
+                guard consoleWouldWake, let inputs, inputs.awaitsInput(machine: self) else {
+                    return .idle
+                }
+                if min(nextPoll, bus.schedule.next) >= limits.cycles { return reachedLimit(limits) }
+                if nextPoll <= bus.schedule.next { poll(at: nextPoll) } else { performNextEvent() }
             case .poll(let cycle):
                 if cycle >= limits.cycles { return reachedLimit(limits) }
                 poll(at: cycle)
@@ -91,9 +96,7 @@ extension Machine {
             let cpu = cpus[event.cpu]
             let isHalted = cpu.isWaiting
             switch event.action {
-            case .console:
-                if configuration.consoleInput == .virtio { return true }
-                return bus.isPC && bus.serial.wouldInterrupt && bus.lineWouldWake(4)
+            case .console: return consoleWouldWake
             case .virtio: return true
             case .intervalTimer: return bus.lineWouldWake(0)
             case .clock: return bus.lineWouldWake(8)
@@ -105,6 +108,12 @@ extension Machine {
             case .interrupt(let vector): return isHalted && bus.wouldInterrupt(vector, cpu)
             }
         }
+    }
+
+    /// Whether a byte that was typed would make a halted vCPU run.
+    private var consoleWouldWake: Bool {
+        if configuration.consoleInput == .virtio { return true }
+        return bus.isPC && bus.serial.wouldInterrupt && bus.lineWouldWake(4)
     }
 
     private func execute(_ cpu: CPU) {

@@ -18,6 +18,7 @@ struct RecordCommand: ParsableCommand {
               pvreplay record --append 'fail=null-trap' -o crash.pvt
               pvreplay record --design rfc,roots=one --append 'probe=read-kernel'
               pvreplay record --append shell --input -          type at the guest's prompt
+              pvreplay record --kernel vmlinuz --initrd i.gz --type '/ # =>ls' --type '/ # =>exit'
               pvreplay record --inject nmi@event:500 --inject irq:0x40@cycle:900000
               pvreplay record --host bench.elf --append 'syscall' --no-trace
               pvreplay record --kernel vmlinuz --initrd initrd.img --disk root.img
@@ -49,6 +50,31 @@ struct RecordCommand: ParsableCommand {
             "Console input: a file, or - for standard input (terminal or pipe).",
             valueName: "file"))
     var input: String?
+
+    @Option(
+        name: .customLong("type"),
+        help: ArgumentHelp(
+            "When the console shows PROMPT, type TEXT and Enter (not Enter where it ends in \\c). "
+                + "May be repeated: one after the other.", valueName: "PROMPT=>TEXT"))
+    var typing: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "The same from a file, one a line; # begins a comment where no => follows.",
+            valueName: "file"))
+    var expect: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Seconds of the machine's time to wait for each prompt of --type and --expect.",
+            valueName: "seconds"))
+    var patience: UInt64 = 120
+
+    @Option(
+        help: ArgumentHelp(
+            "Symbols for the diagnosis of a kernel that is no ELF file, or keeps none: a vmlinux "
+                + "or System.map.", valueName: "file"))
+    var symbols: String?
 
     @Option(
         help: ArgumentHelp(
@@ -107,6 +133,16 @@ struct RecordCommand: ParsableCommand {
         if diskOut.count > session.disk.count {
             throw ValidationError("there are more --disk-out than --disk")
         }
+        if input != nil && !(typing.isEmpty && expect == nil) {
+            throw ValidationError("--input and --type or --expect exclude each other")
+        }
+        for text in typing where ConsoleScript.Step(text) == nil {
+            throw ValidationError(
+                "--type '\(text)': give PROMPT=>TEXT; \\n \\r \\t \\e \\\\ \\xNN are known in both")
+        }
+        if patience == 0 || patience > 1 << 32 {
+            throw ValidationError("--patience must be 1 to \(UInt64(1) << 32) seconds")
+        }
         if noTrace && output != nil {
             throw ValidationError("--no-trace and --output exclude each other")
         }
@@ -141,6 +177,12 @@ struct RecordCommand: ParsableCommand {
             options.console = live
         } else if let input {
             options.console = ScriptedConsole(try Files.read(input))
+        } else if let script = try script() {
+            options.console = ScriptedConversation(
+                script, patience: patience * Machine.cyclesPerSecond)
+        }
+        let symbolFile = try symbols.map {
+            (name: Files.lastComponent($0), bytes: try Files.read($0))
         }
         defer { live?.restore() }
         let text = try ConsoleText(
@@ -164,12 +206,27 @@ struct RecordCommand: ParsableCommand {
                 recorder.machine.forEachFinalChunk(disk: n, put)
             }
         }
-        try present(summary, recorder, configuration, path: noTrace ? nil : path)
+        try present(summary, recorder, configuration, symbolFile, path: noTrace ? nil : path)
+    }
+
+    /// What is to be typed at which prompt; nil where nothing is.
+    private func script() throws -> ConsoleScript? {
+        var steps: [ConsoleScript.Step] = []
+        if let expect {
+            let text = String(decoding: try Files.read(expect), as: UTF8.self)
+            do {
+                steps = try ConsoleScript(file: text).steps
+            } catch {
+                throw ValidationError("\(expect), line \(error.line): this is not PROMPT=>TEXT")
+            }
+        }
+        steps += typing.compactMap { ConsoleScript.Step($0) }
+        return steps.isEmpty ? nil : ConsoleScript(steps)
     }
 
     private func present(
         _ summary: RunSummary, _ recorder: Recorder, _ configuration: SessionConfiguration,
-        path: String?
+        _ symbolFile: (name: String, bytes: [UInt8])?, path: String?
     ) throws {
         let failed = summary.end.outcome != .shutdown
         let verdict =
@@ -178,7 +235,8 @@ struct RecordCommand: ParsableCommand {
         let diagnosis =
             failed
             ? MachineDiagnosis.text(
-                summary, recorder: recorder, configuration: configuration, trace: path) : nil
+                summary, recorder: recorder, configuration: configuration,
+                symbols: symbolFile, trace: path) : nil
         if json {
             Output.print(
                 JSONText.pretty(

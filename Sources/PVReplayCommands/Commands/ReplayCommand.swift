@@ -172,7 +172,7 @@ struct ReplayCommand: ParsableCommand {
             result.divergence?.instruction = try FirstDifference.find(
                 divergence, reader: reader, replayed: configuration)
         }
-        try present(result, reader, reference: !configuration.design.isEmpty)
+        try present(result, reader, CallABI(configuration))
     }
 
     private func writeDisks(_ replayer: Replayer, _ configuration: SessionConfiguration) throws {
@@ -201,17 +201,17 @@ struct ReplayCommand: ParsableCommand {
     }
 
     private func present(
-        _ result: ReplayResult, _ reader: TraceReader, reference: Bool
+        _ result: ReplayResult, _ reader: TraceReader, _ abi: CallABI
     ) throws {
         if let junit {
             let document = JUnitReport.document(
-                trace: Files.lastComponent(trace), result, reference: reference)
+                trace: Files.lastComponent(trace), result, abi: abi)
             try Files.write(junit, Array(document.utf8))
         }
         if json {
-            Output.print(JSONText.pretty(ReplayDocument(result, reference: reference)))
+            Output.print(JSONText.pretty(ReplayDocument(result, abi: abi)))
         } else if let divergence = result.divergence {
-            Output.print(DivergenceText.text(divergence, reference: reference))
+            Output.print(DivergenceText.text(divergence, abi: abi))
         } else {
             Output.print(
                 "reproduced exactly: \(RunText.grouped(result.summary.events)) events, "

@@ -20,6 +20,10 @@ struct ShowCommand: ParsableCommand {
               pvreplay show boot.pvt --context guest-user --kind exception --json
               pvreplay show boot.pvt --console            the console text alone (on a
                                                           terminal with controls escaped)
+              pvreplay show linux.pvt --syscall openat --returns
+
+            Linux's system calls are shown by name with their arguments and results, addresses in
+            its kernel by the symbols that it carries in memory.
 
             Exit codes: 0, or 30 where the trace is damaged or torn (what is there is shown).
             """)
@@ -38,6 +42,17 @@ struct ShowCommand: ParsableCommand {
 
     @Option(help: "Only events with this number (vector, system call, hypercall).")
     var number: UInt32?
+
+    @Option(
+        help: ArgumentHelp(
+            "Only this system call, by name: openat. May be repeated.", valueName: "name"))
+    var syscall: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Symbols of a kernel that is no ELF file, or keeps none: a vmlinux or System.map.",
+            valueName: "file"))
+    var symbols: String?
 
     @Option(help: ArgumentHelp("First event, by sequence number.", valueName: "event"))
     var from: Count?
@@ -89,8 +104,9 @@ struct ShowCommand: ParsableCommand {
 
     private func showEvents(_ reader: TraceReader) throws {
         let configuration = try SessionConfiguration(reader)
-        let reference = !configuration.design.isEmpty
-        let names = json ? nil : SymbolTable(of: configuration)
+        let abi = CallABI(configuration)
+        let numbers = try callNumbers(abi)
+        let names = json ? nil : try symbols(configuration, reader, abi)
         let symbol = { (address: UInt64, context: Context) in
             names?.lookup(address, in: context).flatMap { $0.symbol == nil ? nil : $0.name }
         }
@@ -108,22 +124,24 @@ struct ShowCommand: ParsableCommand {
             case .event:
                 let event = cursor.event.pointee
                 if let to, event.sequence > to.value { break }
-                guard passes(event) else { continue }
+                guard passes(event), numbers.isEmpty || isCall(event, numbers) else { continue }
                 if let first, shown == first.value { break }
                 shown += 1
                 if returns { open[event.sequence] = event }
                 let changes = cursor.sharedChanges()
                 lines.add(
                     json
-                        ? EventJSON(event, changes: changes, reference: reference).line
+                        ? EventJSON(event, changes: changes, abi: abi).line
                         : EventLine.text(
-                            event, changes: changes, reference: reference, symbol: symbol))
+                            event, changes: changes, abi: abi, symbol: symbol))
                 continue
             case .eventReturn where returns:
                 let back = cursor.eventReturn
                 guard let event = open.removeValue(forKey: back.event) else { continue }
                 lines.add(
-                    json ? EventJSON(back, from: event).line : EventLine.text(back, from: event))
+                    json
+                        ? EventJSON(back, from: event, abi: abi).line
+                        : EventLine.text(back, from: event, abi: abi))
                 continue
             case .input where returns:
                 let input = cursor.input
@@ -134,6 +152,43 @@ struct ShowCommand: ParsableCommand {
             break
         }
         lines.finish()
+    }
+
+    private func callNumbers(_ abi: CallABI) throws -> Set<UInt32> {
+        var numbers: Set<UInt32> = []
+        for name in syscall {
+            let found = abi.syscalls(named: name)
+            if found.isEmpty {
+                throw ValidationError("--syscall '\(name)': this trace's kernel has no such call")
+            }
+            numbers.formUnion(found)
+        }
+        return numbers
+    }
+
+    private func isCall(_ event: Event, _ numbers: Set<UInt32>) -> Bool {
+        event.kind == .syscall && event.errorCode == 0 && numbers.contains(event.number)
+    }
+
+    /// Of a Linux kernel, those it carries, as the trace's last checkpoint has them.
+    private func symbols(
+        _ configuration: SessionConfiguration, _ reader: TraceReader, _ abi: CallABI
+    ) throws -> SymbolTable {
+        let file = try symbols.map {
+            (name: Files.lastComponent($0), bytes: try Files.read($0))
+        }
+        guard abi == .linux else {
+            var table = SymbolTable(of: configuration)
+            if let file {
+                table.add(
+                    image: file.bytes, name: file.name, contexts: [.hostKernel, .hostUser])
+            }
+            return table
+        }
+        guard let machine = try configuration.machineAtLastCheckpoint(reader) else {
+            return SymbolTable(of: configuration)
+        }
+        return LinuxSymbols(file: file, machine: machine).table
     }
 
     private func passes(_ event: Event) -> Bool {

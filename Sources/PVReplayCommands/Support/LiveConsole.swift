@@ -33,6 +33,8 @@ final class LiveConsole: ConsoleSource {
     /// between two polls, so that an idle guest runs at the pace of its person.
     private static let idleWait: Int32 = 1
 
+    var isOpen: Bool { !ended }
+
     func typed(at cycle: UInt64, machineIdle: Bool) -> [UInt8] {
         guard !ended else { return [] }
         var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)

@@ -25,6 +25,8 @@ public final class ParavirtObserver: MachineObserver {
     /// and the hypercall that was the last entry, if it is still open.
     let cpus: UnsafeMutablePointer<PerCPU>
     private let cpuCount: Int
+    /// Whether calls of 32-bit programs are told as such.
+    private let notesCalls32: Bool
     struct PerCPU {
         var vcpu: UInt64 = 0
         var vcpuID: UInt32 = 0
@@ -35,8 +37,10 @@ public final class ParavirtObserver: MachineObserver {
     static let vcpuLimit: UInt32 = 64
 
     public init(
-        layout: ParavirtLayout?, level: ObservationLevel, cpuCount: Int, sink: any PathSink
+        layout: ParavirtLayout?, level: ObservationLevel, cpuCount: Int,
+        notesCalls32: Bool = false, sink: any PathSink
     ) {
+        self.notesCalls32 = notesCalls32
         if let layout {
             let place = UnsafeMutablePointer<ParavirtLayout>.allocate(capacity: 1)
             place.initialize(to: layout)
@@ -198,11 +202,35 @@ public final class ParavirtObserver: MachineObserver {
                 event.cr2 = source.pointee.address
             }
         }
+        if notesCalls32 { note32(&event, source, cpu) }
         let entry = OpenPaths.Entry(
             sequence: sequence, rip: event.rip, rsp: event.rsp, cr3: cpu.pointee.cr3)
         cpus[Int(cpu.pointee.index)].hypercall = kind == .hypercall ? sequence : .max
         emit(&event, cpu, machine)
         open.open(entry)
+    }
+
+    /// The calls of 32-bit programs: SYSENTER, SYSCALL that goes elsewhere than 64-bit code's, and
+    /// INT 0x80 from CPL 3. Their arguments lie in other registers.
+    private func note32(
+        _ event: inout Event, _ source: UnsafePointer<MachineEvent>, _ cpu: CPU
+    ) {
+        guard source.pointee.oldCPL == 3 else { return }
+        switch event.kind {
+        case .syscall
+        where source.pointee.newRIP != cpu.pointee.lstar || cpu.pointee.longMode == 0:
+            event.arguments = (
+                cpu.pointee.rbx, cpu.pointee.rcx, cpu.pointee.rdx, cpu.pointee.rsi,
+                cpu.pointee.rdi, cpu.pointee.rbp
+            )
+        case .softwareInterrupt where event.number == 0x80:
+            event.arguments = (
+                cpu.pointee.rax, cpu.pointee.rbx, cpu.pointee.rcx, cpu.pointee.rdx,
+                cpu.pointee.rsi, cpu.pointee.rdi
+            )
+        default: return
+        }
+        event.errorCode = Event.call32
     }
 
     /// An event that opens no path.

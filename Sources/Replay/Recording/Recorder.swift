@@ -43,12 +43,14 @@ public final class Recorder {
         injections = options.injections.filter {
             if case .event = $0.moment { false } else { true }
         }
-        sink = RecordingSink(options, writer: writer)
+        sink = RecordingSink(
+            options, writer: writer,
+            watchesPanic: configuration.platform == .pc && layout == nil)
         let hasEventInjections = injections.count < options.injections.count
         if writer != nil || hasEventInjections || options.limits.events != .max {
             let observer = ParavirtObserver(
                 layout: layout, level: configuration.level, cpuCount: machine.cpuCount,
-                sink: sink)
+                notesCalls32: configuration.notesCalls32, sink: sink)
             self.observer = observer
             machine.observer = observer
         } else {
@@ -137,8 +139,21 @@ public final class Recorder {
         }
     }
 
+    /// A kernel that has no note to tell of a panic told it on its console, if it did.
+    private func end(_ stop: StopReason) -> RunEnd {
+        var end = RunEnd(stop, layout: layout, limit: sink.limitReached, machine: machine)
+        if stop == .requested, sink.stoppedAtPoll { end.stop = .poll }
+        guard let watch = sink.panic, let panic = watch.reason else { return end }
+        switch stop {
+        case .requested where sink.stoppedAtPoll && watch.hasEnded:
+            return RunEnd(panic: panic, .poll)
+        case .reset, .poweredOff, .idle: return RunEnd(panic: panic, .panicked)
+        default: return end
+        }
+    }
+
     private func finish(_ stop: StopReason) throws(ReplayError) -> RunSummary {
-        let end = RunEnd(stop, layout: layout, limit: sink.limitReached, machine: machine)
+        let end = end(stop)
         let summary = RunSummary(
             end, machine, sink.history, eventDigest: observer?.currentDigest ?? 0)
         if let writer {

@@ -14,6 +14,8 @@ final class RecordingSink: PathSink, InputSource {
     /// `writer` where it is to be written to, reached without counting references.
     private struct Hot {
         var writer: Unmanaged<TraceWriter>?
+        /// Whether the console has told of a panic.
+        var isAlert = false
     }
     private let hot: UnsafeMutablePointer<Hot>
     private let limits: SessionLimits
@@ -21,13 +23,19 @@ final class RecordingSink: PathSink, InputSource {
     private let consoleOutput: ((UInt8) -> Void)?
     private let isInterrupted: () -> Bool
     private var injections: [Injection]
+    /// Of a kernel that has no note by which it could tell.
+    private(set) var panic: PanicWatch?
     /// Sequence number of the next event at which limits and injections are looked at.
     private var nextCheck: UInt64 = 0
     /// The limit that asked for a stop, as a sentence.
     private(set) var limitReached: String?
+    private var pollsInterrupted = 0
+    /// Whether it did so at a poll rather than after an event.
+    private(set) var stoppedAtPoll = false
     private(set) var failure: TraceError?
 
-    init(_ options: RecordingOptions, writer: TraceWriter?) {
+    init(_ options: RecordingOptions, writer: TraceWriter?, watchesPanic: Bool) {
+        panic = watchesPanic ? PanicWatch() : nil
         self.writer = writer
         hot = .allocate(capacity: 1)
         hot.initialize(to: Hot(writer: writer.map { Unmanaged.passUnretained($0) }))
@@ -49,6 +57,10 @@ final class RecordingSink: PathSink, InputSource {
         _ event: UnsafePointer<Event>, sharedPage: UnsafeRawPointer?, machine: Machine
     ) {
         history.add(event)
+        if hot.pointee.isAlert, event.pointee.from != .hostKernel {
+            panic?.userRan(cpu: event.pointee.cpu)
+            hot.pointee.isAlert = panic?.isAlert ?? false
+        }
         if let writer = hot.pointee.writer {
             writer._withUnsafeGuaranteedRef { writer in
                 do throws(TraceError) {
@@ -76,6 +88,11 @@ final class RecordingSink: PathSink, InputSource {
     func printed(_ byte: UInt8, cpu: UInt8, cycle: UInt64, machine: Machine) {
         history.add(byte)
         consoleOutput?(byte)
+        console?.printed(byte)
+        if panic != nil {
+            panic?.printed(byte, cpu: cpu)
+            hot.pointee.isAlert = panic?.isAlert ?? false
+        }
         guard let writer, failure == nil else { return }
         do {
             try writer.append(console: byte, cpu: cpu, cycle: cycle)
@@ -145,9 +162,18 @@ final class RecordingSink: PathSink, InputSource {
     // MARK: The world
 
     func poll(at cycle: UInt64, machine: Machine) -> [UInt8] {
-        // The stop comes with the next event: a replay can tell that place.
-        if isInterrupted() { nextCheck = 0 }
+        if hot.pointee.isAlert, panic?.isOver(machine) == true {
+            return stop("the kernel panicked", machine)
+        }
+        hot.pointee.isAlert = panic?.isAlert ?? false
+        if isInterrupted() {
+            // The next event is a place that every replay can tell. If there is none, this is.
+            nextCheck = 0
+            pollsInterrupted += 1
+            if pollsInterrupted > 20 { return stop("the recording was interrupted", machine) }
+        }
         guard let console else { return [] }
+        if let reason = console.reasonToStop { return stop(reason, machine) }
         let isIdle = (0..<machine.cpuCount).allSatisfy {
             machine.cpu($0).pointee.activity != Activity.active
         }
@@ -158,5 +184,15 @@ final class RecordingSink: PathSink, InputSource {
         input.instruction = machine.cpu(0).pointee.instructions
         write(input, machine)
         return bytes
+    }
+
+    private func stop(_ reason: String, _ machine: Machine) -> [UInt8] {
+        stoppedAtPoll = true
+        reach(reason, machine)
+        return []
+    }
+
+    func awaitsInput(machine: Machine) -> Bool {
+        !isInterrupted() && console?.isOpen == true
     }
 }

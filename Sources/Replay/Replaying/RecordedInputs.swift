@@ -49,6 +49,8 @@ final class RecordedInputs: InputSource {
         machine.inputs = self
     }
 
+    func awaitsInput(machine: Machine) -> Bool { next < console.count }
+
     func poll(at cycle: UInt64, machine: Machine) -> [UInt8] {
         var bytes: [UInt8] = []
         while next < console.count, console[next].cycle <= cycle {

@@ -29,8 +29,12 @@ final class ReplaySink: PathSink, InputSource {
     /// Whether the machine is to stop right after the last record: the trace is torn there, or a
     /// limit of events or bytes stopped the recorder there.
     private let stopsWithRecords: Bool
+    /// The poll at which the recording was stopped, or `UInt64.max`.
+    private let lastPoll: UInt64
 
-    init(_ reader: TraceReader, consoleOutput: ((UInt8) -> Void)?) {
+    /// - Parameter lastPoll: see `RunEnd.isAtPoll`.
+    init(_ reader: TraceReader, lastPoll: UInt64, consoleOutput: ((UInt8) -> Void)?) {
+        self.lastPoll = lastPoll
         self.reader = reader
         cursor = reader.cursor()
         hot = .allocate(capacity: 1)
@@ -185,6 +189,7 @@ final class ReplaySink: PathSink, InputSource {
     }
 
     func poll(at cycle: UInt64, machine: Machine) -> [UInt8] {
+        if cycle >= lastPoll, hot.pointee.pending == nil { machine.requestStop() }
         guard !hot.pointee.isOver, hot.pointee.pending == .input, cursor.input.cycle <= cycle else {
             return []
         }
@@ -195,6 +200,15 @@ final class ReplaySink: PathSink, InputSource {
         }
         advance(machine)
         return input.bytes
+    }
+
+    /// Input is recorded, or the recording waited for some that did not come.
+    func awaitsInput(machine: Machine) -> Bool {
+        if hot.pointee.isOver { return false }
+        guard let pending = hot.pointee.pending else {
+            return reader.outcome.map { machine.cycles < $0.cycles } ?? false
+        }
+        return pending == .input
     }
 
     // MARK: The end

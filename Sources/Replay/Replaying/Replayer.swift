@@ -32,13 +32,20 @@ public final class Replayer {
         consoleOutput: ((UInt8) -> Void)? = nil
     ) throws(ReplayError) {
         self.reader = reader
-        layout = try configuration.paravirtLayout()
+        let layout = try configuration.paravirtLayout()
+        self.layout = layout
         sessionLimits = configuration.limits
         disks = try TraceDisks.make(configuration, reader)
         machine = try configuration.makeMachine(executor: executor, disks: disks)
-        sink = ReplaySink(reader, consoleOutput: consoleOutput)
+        // Between the poll at which a recording stops and its end there is not another.
+        let interval = machine.pollInterval
+        let lastPoll = reader.outcome.flatMap {
+            RunEnd.isAtPoll($0, layout: layout) ? $0.cycles / interval * interval : nil
+        }
+        sink = ReplaySink(reader, lastPoll: lastPoll ?? .max, consoleOutput: consoleOutput)
         observer = ParavirtObserver(
-            layout: layout, level: configuration.level, cpuCount: machine.cpuCount, sink: sink)
+            layout: layout, level: configuration.level, cpuCount: machine.cpuCount,
+            notesCalls32: configuration.notesCalls32, sink: sink)
         machine.observer = observer
         machine.inputs = sink
     }
@@ -57,7 +64,16 @@ public final class Replayer {
         if !sink.isFinished { stop = run(to: limits(), cut) }
         if let failure = sink.failure { throw failure }
         if let failure = disks?.failure { throw .trace(failure) }
-        let end = RunEnd(stop, layout: layout, limit: nil, machine: machine)
+        var end = RunEnd(stop, layout: layout, limit: nil, machine: machine)
+        if let outcome = reader.outcome, RunEnd.isToldPanic(outcome, layout: layout) {
+            // What the console told is compared byte by byte; its sense is the recorder's affair.
+            switch stop {
+            case .requested, .reset, .poweredOff, .idle:
+                end = RunEnd(
+                    panic: outcome.reason, LimitKind(rawValue: outcome.exitCode) ?? .panicked)
+            default: break
+            }
+        }
         let summary = RunSummary(
             end, machine, sink.history, eventDigest: observer.currentDigest)
         sink.compareEnd(summary, machine)

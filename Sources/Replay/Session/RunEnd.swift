@@ -2,8 +2,8 @@ import Machine
 import Paravirt
 import Trace
 
-/// What stopped a run that had not ended by itself. The raw value is the exit code in the trace's
-/// outcome, which such a run has no other use for.
+/// What stopped a run that had not ended by itself, or showed that its end was a panic. The raw
+/// value is the exit code in the trace's outcome, which such a run has no other use for.
 public enum LimitKind: UInt32, Sendable {
     case cycles = 1
     case instructions = 2
@@ -13,6 +13,11 @@ public enum LimitKind: UInt32, Sendable {
     case idle = 4
     /// An instruction that we cannot execute yet.
     case notExecutable = 5
+    /// At the last poll for input that the run's cycles leave room for: a kernel without a note has
+    /// panicked and does nothing any more, or the recording was interrupted.
+    case poll = 6
+    /// A kernel without a note that had panicked was reset, powered off or halted for good.
+    case panicked = 7
 }
 
 /// How a run ended, in the words of a trace's outcome.
@@ -22,7 +27,8 @@ public struct RunEnd: Equatable, Sendable {
     public var exitCode: UInt32?
     /// One sentence; from the host itself where it left one.
     public var reason: String
-    /// What stopped the run, where the outcome is `limit`.
+    /// What stopped the run, where the outcome is `limit`, or made it the panic of a kernel that
+    /// has no note to say so.
     public var stop: LimitKind?
     /// The CPU on which it ended, where one is to be named.
     public var cpu: Int = 0
@@ -36,6 +42,24 @@ public struct RunEnd: Equatable, Sendable {
         self.exitCode = exitCode
         self.reason = reason
         self.stop = stop
+    }
+
+    /// The panic of a kernel without a note, as its console told it.
+    init(panic: String, _ stop: LimitKind) {
+        self.init(outcome: .hostPanic, reason: panic, stop: stop)
+    }
+
+    /// Whether a trace's outcome was stopped at a poll. A debug exit's code cannot be taken for it:
+    /// without a note such an exit is a shutdown.
+    static func isAtPoll(_ outcome: Outcome, layout: ParavirtLayout?) -> Bool {
+        outcome.exitCode == LimitKind.poll.rawValue
+            && (outcome.kind == .limit || outcome.kind == .hostPanic && layout == nil)
+    }
+
+    /// Whether a trace's outcome is a panic that only the console told.
+    static func isToldPanic(_ outcome: Outcome, layout: ParavirtLayout?) -> Bool {
+        outcome.kind == .hostPanic && layout == nil
+            && [LimitKind.poll.rawValue, LimitKind.panicked.rawValue].contains(outcome.exitCode)
     }
 
     /// - Parameter limit: which of the session's own limits asked for the stop, if one did.

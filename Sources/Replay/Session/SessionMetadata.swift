@@ -17,6 +17,7 @@ extension SessionConfiguration {
     private static let epochKey = "epoch"
     private static let platformKey = "platform"
     private static let platformName = "pc"
+    private static let calls32Key = "calls32"
     private static func moduleKey(_ n: Int, _ what: String) -> String { "module.\(n).\(what)" }
 
     public var metadata: TraceMetadata {
@@ -41,6 +42,7 @@ extension SessionConfiguration {
         guard platform == .pc else { return pairs }
         pairs[Self.platformKey] = Self.platformName
         pairs[Self.epochKey] = String(epoch)
+        if notesCalls32 { pairs[Self.calls32Key] = "1" }
         for (n, module) in modules.enumerated() {
             pairs[Self.moduleKey(n, "sha256")] = module.image.sha256
             pairs[Self.moduleKey(n, "commandLine")] = module.commandLine
@@ -93,6 +95,7 @@ extension SessionConfiguration {
         }
         platform = .pc
         epoch = try number(Self.epochKey)
+        notesCalls32 = pairs[Self.calls32Key] == "1"
         modules = try Self.modules(reader)
         try readDevices(pairs)
     }

@@ -135,7 +135,7 @@ public struct CompareDocument: Encodable {
                     outcome: run.summary.end.outcome.name, reason: run.summary.end.reason,
                     place: CompareFailure.place($0, configuration),
                     lastEvents: $0.events.map {
-                        EventJSON($0, changes: [], reference: reference)
+                        EventJSON($0, changes: [], abi: CallABI(reference: reference))
                     })
             })
     }

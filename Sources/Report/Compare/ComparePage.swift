@@ -149,7 +149,7 @@ public struct ComparePage {
                     text +=
                         Markup.escaped("\(RunText.sentence(run.summary.end)), at \(place)") + "</p>"
                     let events = failure.events.map {
-                        EventLine.text($0, changes: [], reference: reference)
+                        EventLine.text($0, changes: [], abi: CallABI(reference: reference))
                     }
                     text += "<pre>\(Markup.escaped(events.joined(separator: "\n")))</pre>"
                 }

@@ -131,7 +131,7 @@ public struct CompareText {
                         + "\(RunText.sentence(run.summary.end))")
                 lines.append("      at \(CompareFailure.place(failure, session.configuration))")
                 lines += failure.events.map {
-                    "      " + EventLine.text($0, changes: [], reference: reference)
+                    "      " + EventLine.text($0, changes: [], abi: CallABI(reference: reference))
                 }
             }
         }

@@ -10,6 +10,8 @@ public struct Diagnosis {
 
     /// How many events of each kernel are shown.
     static let eventCount = 8
+    /// How many lines of the kernel's log.
+    static let logCount = 16
 
     /// The text, lines ending with a newline, at most about 100 columns.
     public static func text(_ input: DiagnosisInput) -> String {
@@ -23,13 +25,18 @@ public struct Diagnosis {
     private mutating func build() {
         headline()
         for hint in DiagnosisHints.find(input) { lines.append("  - " + hint) }
+        log()
         for place in input.places { section(place) }
-        events(
-            "Last events from the guest", of: [.guestKernel, .guestUser],
-            none: "The guest caused no event.")
-        events(
-            "Last events from the host", of: [.hostKernel, .hostUser],
-            none: "The host caused no event of its own.")
+        if input.isPlain {
+            events("Last events", of: [.hostKernel, .hostUser], none: "There was no event.")
+        } else {
+            events(
+                "Last events from the guest", of: [.guestKernel, .guestUser],
+                none: "The guest caused no event.")
+            events(
+                "Last events from the host", of: [.hostKernel, .hostUser],
+                none: "The host caused no event of its own.")
+        }
         for fault in input.symbols.faults { lines.append("note: symbols of " + fault) }
         if !input.advice.isEmpty {
             lines.append("")
@@ -41,8 +48,16 @@ public struct Diagnosis {
 
     private mutating func headline() {
         let outcome = input.outcome
-        lines.append(Self.sentence(outcome, limit: input.limit))
-        if !outcome.reason.isEmpty { lines.append("  It said: \(Self.printable(outcome.reason))") }
+        if input.isPlain, outcome.kind == .hostPanic {
+            lines.append("The kernel panicked: \(Self.printable(outcome.reason))")
+        } else if input.isPlain, outcome.kind == .limit, input.limit == nil {
+            lines.append("The machine stopped: \(Self.printable(outcome.reason)).")
+        } else {
+            lines.append(Self.sentence(outcome, limit: input.limit))
+            if !outcome.reason.isEmpty {
+                lines.append("  It said: \(Self.printable(outcome.reason))")
+            }
+        }
         if let first = input.places.first, let place = source(of: first) {
             lines.append("  At \(place)")
         }
@@ -80,6 +95,9 @@ public struct Diagnosis {
 
     /// Where RIP is; for a kernel that gave up, who made it do so.
     private func source(of place: DiagnosisPlace) -> String? {
+        if input.searchesStacks, input.outcome.kind == .hostPanic {
+            return panicCaller(place)
+        }
         if [.guestPanic, .hostPanic].contains(input.outcome.kind) {
             let frames = StackWalk.frames(place, input.symbols)
             let named = frames.compactMap { frame in
@@ -96,8 +114,53 @@ public struct Diagnosis {
         return input.symbols.lookup(place.registers.rip, in: place.context).map(Self.text)
     }
 
+    /// Who called the function `panic`, on the place's stack.
+    private func panicCaller(_ place: DiagnosisPlace) -> String? {
+        let callers = frames(place).dropFirst().compactMap {
+            input.symbols.lookup($0.address &- 1, in: place.context)
+        }
+        guard let panic = callers.lastIndex(where: { $0.symbol == "panic" }),
+            panic + 1 < callers.count
+        else { return nil }
+        return Self.text(callers[panic + 1])
+    }
+
+    private func frames(_ place: DiagnosisPlace) -> [StackWalk.Frame] {
+        if input.searchesStacks, place.context == .hostKernel,
+            place.registers.codeSize == .bits64
+        {
+            if let known = input.callers(place), known.count > 1 {
+                return known.enumerated().map { number, frame in
+                    StackWalk.Frame(
+                        address: frame.address, isReturn: frame.isReturn,
+                        note: number > 0 && !frame.isReturn ? "(interrupted here)" : "")
+                }
+            }
+            return StackSearch.frames(place, input.symbols)
+        }
+        return StackWalk.frames(place, input.symbols)
+    }
+
     private static func text(_ place: SourcePlace) -> String {
         place.name + (place.source.map { " (\($0))" } ?? "")
+    }
+
+    // MARK: The kernel's log
+
+    /// The end of it; of a panic, what led to it and what it said.
+    private mutating func log() {
+        guard !input.log.isEmpty else { return }
+        var shown = input.log.suffix(Self.logCount)
+        let isPanic = { (line: String) in
+            line.contains("Kernel panic - not syncing") && !line.contains("---[ end")
+        }
+        if let panic = input.log.lastIndex(where: isPanic) {
+            let first = max(0, panic - 8)
+            shown = input.log[first..<min(input.log.count, first + 2 * Self.logCount)]
+        }
+        lines.append("")
+        lines.append("The end of the kernel's log:")
+        lines += shown.map { "  " + Self.printable($0) }
     }
 
     // MARK: A place
@@ -110,10 +173,10 @@ public struct Diagnosis {
         lines.append("  Code:")
         lines += CodeWindow.lines(place, input.symbols).map { "  " + $0 }
         lines.append("")
+        // Nothing is known of a program's stack.
+        if input.isPlain, place.context == .hostUser { return }
         lines.append("  Stack:")
-        let frames = StackWalk.frames(place, input.symbols).map {
-            Self.frame($0, place.context, input.symbols)
-        }
+        let frames = frames(place).map { Self.frame($0, place.context, input.symbols) }
         lines += Self.withoutRepeats(frames).map { "    " + $0 }
     }
 
@@ -159,7 +222,10 @@ public struct Diagnosis {
         }
         lines.append(title + ":")
         for event in chosen.suffix(Self.eventCount) {
-            lines.append("  " + EventText.line(event, input.symbols, input.callName))
+            lines.append(
+                "  "
+                    + EventText.line(
+                        event, input.symbols, input.callName, isPlain: input.isPlain))
         }
     }
 }

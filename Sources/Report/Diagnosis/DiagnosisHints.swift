@@ -5,11 +5,12 @@ import X86
 enum DiagnosisHints {
     static func find(_ input: DiagnosisInput) -> [String] {
         var hints: [String] = []
+        if !input.log.isEmpty || input.isPlain { hints += LinuxHints.find(input) }
         repeatedFault(input, &hints)
         unprivilegedHandler(input, &hints)
         lastException(input, &hints)
         for place in input.places {
-            self.place(place, input.symbols, &hints)
+            self.place(place, input.symbols, input.isPlain, &hints)
             privilegedInstruction(place, input, &hints)
         }
         interruptsOff(input, &hints)
@@ -150,14 +151,15 @@ enum DiagnosisHints {
     }
 
     private static func place(
-        _ place: DiagnosisPlace, _ symbols: SymbolTable, _ hints: inout [String]
+        _ place: DiagnosisPlace, _ symbols: SymbolTable, _ isPlain: Bool,
+        _ hints: inout [String]
     ) {
         let rip = place.registers.rip
         if place.read(rip, 1) == nil {
             hints.append(
                 "\(place.title): RIP is \(Hex.short(rip)), where nothing is mapped"
                     + (rip < 4096 ? " (a NULL function pointer?)" : ""))
-        } else if symbols.lookup(rip, in: place.context) == nil {
+        } else if !isPlain, symbols.lookup(rip, in: place.context) == nil {
             hints.append("\(place.title): RIP \(Hex.short(rip)) lies in no image (a wild jump?)")
         }
     }

@@ -78,6 +78,16 @@ public struct DiagnosisInput {
     public var limit: String?
     /// The place that explains the end comes first.
     public var places: [DiagnosisPlace] = []
+    /// Whether there is one kernel and its programs, rather than a host and guests.
+    public var isPlain = false
+    /// Whether stacks are to be searched for return addresses: the kernel keeps no frame pointers.
+    public var searchesStacks = false
+    /// The callers of a place by the kernel's own tables; nil where they do not know any.
+    public var callers: (DiagnosisPlace) -> [(address: UInt64, isReturn: Bool)]? = { _ in nil }
+    /// The end of the kernel's own log, where it keeps one.
+    public var log: [String] = []
+    /// Memory of the machine in bytes, where it is worth a word.
+    public var memory: UInt64?
     /// The last events of the trace, oldest first; some dozens.
     public var events: [DiagnosisEvent] = []
     public var symbols = SymbolTable()

@@ -23,13 +23,20 @@ public enum EventText {
         }
     }
 
+    /// Of a machine with one kernel and no guests.
+    static func plainContext(_ context: Context) -> String {
+        context == .hostKernel ? "kernel" : "user"
+    }
+
     static func line(
-        _ entry: DiagnosisEvent, _ symbols: SymbolTable, _ callName: (Event) -> String?
+        _ entry: DiagnosisEvent, _ symbols: SymbolTable, _ callName: (Event) -> String?,
+        isPlain: Bool = false
     ) -> String {
         let event = entry.event
+        let linux = isPlain ? LinuxCall(event) : nil
         var text = "#\(event.sequence) cycle \(event.cycle)  "
-        text += what(event, callName(event))
-        text += "  from \(context(event.from)) "
+        text += linux.map { "\($0.name)(\($0.arguments))" } ?? what(event, callName(event))
+        text += "  from \(isPlain ? plainContext(event.from) : context(event.from)) "
         if let place = symbols.lookup(event.rip, in: event.from) {
             text += place.name + (place.source.map { " (\($0))" } ?? "")
         } else {
@@ -37,7 +44,9 @@ public enum EventText {
         }
         if let back = entry.back {
             text += "  -> "
-            if event.kind == .syscall || event.kind == .hypercall {
+            if let linux {
+                text += linux.result(back.result) + " "
+            } else if event.kind == .syscall || event.kind == .hypercall {
                 text += Hex.short(back.result) + " "
             }
             text += "after \(back.cycle &- event.cycle) cycles"

@@ -11,16 +11,24 @@ public struct MachineDiagnosis {
     private let recorder: Recorder
     private let machine: Machine
     private let configuration: SessionConfiguration
+    private let symbolFile: (name: String, bytes: [UInt8])?
+    /// Where the machine runs Linux.
+    private let linux: LinuxSymbols?
 
-    /// - Parameter trace: the trace's path, if one was written.
+    /// - Parameters:
+    ///   - symbols: a file with the kernel's symbols, where its own are not enough.
+    ///   - trace: the trace's path, if one was written.
     /// - Returns: lines ending with a newline.
     public static func text(
         _ summary: RunSummary, recorder: Recorder, configuration: SessionConfiguration,
-        trace: String?
+        symbols: (name: String, bytes: [UInt8])? = nil, trace: String?
     ) -> String {
+        let linux =
+            CallABI(configuration) == .linux
+            ? LinuxSymbols(file: symbols, machine: recorder.machine) : nil
         let diagnosis = MachineDiagnosis(
             summary: summary, recorder: recorder, machine: recorder.machine,
-            configuration: configuration)
+            configuration: configuration, symbolFile: symbols, linux: linux)
         return Diagnosis.text(diagnosis.input(trace: trace))
     }
 
@@ -29,7 +37,8 @@ public struct MachineDiagnosis {
         input.outcome = summary.record
         input.limit = limit
         if input.limit != nil { input.outcome.reason = "" }
-        input.symbols = SymbolTable(of: configuration)
+        input.isPlain = configuration.platform == .pc && recorder.layout == nil
+        setSymbols(&input)
         input.places = places()
         input.events = recorder.history.lastOfEachSide.map {
             DiagnosisEvent($0.event, back: $0.back)
@@ -46,13 +55,34 @@ public struct MachineDiagnosis {
         return input
     }
 
+    private func setSymbols(_ input: inout DiagnosisInput) {
+        input.symbols = SymbolTable(of: configuration)
+        guard let linux else {
+            if let symbolFile {
+                input.symbols.add(
+                    image: symbolFile.bytes, name: symbolFile.name,
+                    contexts: [.hostKernel, .hostUser])
+            }
+            return
+        }
+        // The kernel's own are where it runs; an ELF image's are where it was linked to run.
+        if linux.kernel != nil || symbolFile != nil { input.symbols = linux.table }
+        input.searchesStacks = true
+        input.log = linux.kernel?.log ?? []
+        input.callers = { place in
+            linux.kernel?.callers(rip: place.registers.rip, general: place.registers.general)
+                .map { $0.map { ($0.address, $0.isReturn) } }
+        }
+    }
+
     /// The limit that was reached, in words.
     private var limit: String? {
         switch summary.end.stop {
         case .cycles: "\(RunText.grouped(configuration.limits.cycles)) cycles"
         case .instructions: "\(RunText.grouped(configuration.limits.instructions)) instructions"
         case .request: summary.end.reason
-        case .idle, .notExecutable, nil: nil
+        case .poll: summary.end.outcome == .limit ? summary.end.reason : nil
+        case .idle, .notExecutable, .panicked, nil: nil
         }
     }
 
@@ -102,8 +132,16 @@ public struct MachineDiagnosis {
         let machine = machine
         let root = cpu.pointee.cr3
         let state = cpu.isWaiting ? ", halted" : ""
+        let isPlain = configuration.platform == .pc && recorder.layout == nil
+        let name = isPlain ? EventText.plainContext(context) : EventText.context(context)
+        let task =
+            linux?.kernel?.task(cpu).map {
+                ", task \(Diagnosis.printable($0.name)) (pid \($0.pid))"
+            } ?? ""
         return DiagnosisPlace(
-            title: "CPU \(index), in the \(EventText.context(context))\(state)", context: context,
+            title:
+                "CPU \(index), in \(isPlain && context == .hostUser ? "a program" : "the \(name)")"
+                + "\(task)\(state)", context: context,
             registers: Self.registers(cpu),
             takesInterrupts: context.isGuest
                 ? recorder.layout?.takesInterrupts(recorder.lastVCPU, machine) : nil,
@@ -139,6 +177,12 @@ public struct MachineDiagnosis {
 
     private func advice(_ trace: String?) -> [String] {
         guard let trace else { return ["Nothing was recorded; leave out --no-trace to keep it."] }
+        if configuration.platform == .pc && recorder.layout == nil {
+            return [
+                "Reproduce it:      pvreplay replay \(trace)",
+                "What led to it:    pvreplay show \(trace) --last 40 --returns",
+            ]
+        }
         return [
             "Reproduce it:      pvreplay replay \(trace)",
             "What led to it:    pvreplay show \(trace) --last 40",

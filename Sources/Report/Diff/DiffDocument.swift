@@ -109,7 +109,7 @@ public struct DiffDocument: Encodable {
         func json(_ record: Record?) -> EventJSON? {
             switch record {
             case .event(let event, let changes):
-                EventJSON(event, changes: changes, reference: naming.reference)
+                EventJSON(event, changes: changes, abi: CallABI(reference: naming.reference))
             case .eventReturn(let back): EventJSON(back)
             case .console(let output): EventJSON(output)
             case .input(let input): EventJSON(input)
@@ -120,7 +120,7 @@ public struct DiffDocument: Encodable {
             identicalEvents: first.identicalEvents, a: json(first.a), b: json(first.b),
             fields: first.fields.map { naming.pair($0, event(first.a), event(first.b)) },
             before: first.before.map {
-                EventJSON($0, changes: [], reference: naming.reference)
+                EventJSON($0, changes: [], abi: CallABI(reference: naming.reference))
             })
     }
 }
@@ -169,7 +169,7 @@ struct DiffStreamDocument: Encodable {
             }
             what = DiffNames.what(item)
             at = item.form == .event ? DiffNames.place(item.event, symbols) : nil
-            event = EventJSON(item.event, changes: [], reference: item.isReference)
+            event = EventJSON(item.event, changes: [], abi: CallABI(reference: item.isReference))
         }
     }
 

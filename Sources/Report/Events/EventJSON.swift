@@ -11,6 +11,8 @@ public struct EventJSON: Encodable {
     var kind: String?
     var number: UInt32?
     var name: String?
+    /// A system call of Linux with its arguments by their kinds.
+    var call: String?
     var from: String?
     var to: String?
     var cycle: UInt64?
@@ -32,25 +34,28 @@ public struct EventJSON: Encodable {
         var bytes: String
     }
 
-    public init(_ event: Event, changes: [SharedChange], reference: Bool) {
+    public init(_ event: Event, changes: [SharedChange], abi: CallABI) {
         record = "event"
         sequence = event.sequence
         cpu = event.cpu
         vcpu = event.vcpu == 0 ? nil : Int(event.vcpu) - 1
         kind = EventNames.kind(event.kind)
         number = event.number
-        name = EventNames.number(event, reference: reference)
+        name = EventNames.number(event, abi)
         from = EventNames.context(event.from)
         to = EventNames.context(event.to)
         cycle = event.cycle
         instruction = event.instruction
         rip = hex(event.rip)
         rsp = hex(event.rsp)
+        call = abi == .linux ? LinuxCall(event).map { "\($0.name)(\($0.arguments))" } : nil
         if event.kind == .exception {
             errorCode = event.errorCode
             if event.number == 14 { cr2 = hex(event.cr2) }
         }
-        if event.kind == .syscall || event.kind == .hypercall || event.kind == .systemRegister {
+        if event.kind == .syscall || event.kind == .hypercall || event.kind == .systemRegister
+            || event.errorCode == Event.call32 && event.kind == .softwareInterrupt
+        {
             let a = event.arguments
             arguments = [a.0, a.1, a.2, a.3, a.4, a.5].map { hex($0) }
         }
@@ -61,13 +66,14 @@ public struct EventJSON: Encodable {
     }
 
     /// - Parameter event: the one whose path it ends, where that is at hand.
-    public init(_ back: EventReturn, from event: Event? = nil) {
+    public init(_ back: EventReturn, from event: Event? = nil, abi: CallABI = .unknown) {
         record = "return"
         sequence = back.event
         cpu = back.cpu
         cycle = back.cycle
         instruction = back.instruction
         result = hex(back.result)
+        if abi == .linux, let event { call = LinuxCall(event)?.result(back.result) }
         pathCycles = event.map { back.cycle &- $0.cycle }
         pathInstructions = event.map { back.instruction &- $0.instruction }
     }

@@ -13,10 +13,10 @@ public enum EventLine {
         + pad("to", 13, left: false) + pad("kind", 18, left: false) + "number"
 
     /// - Parameters:
-    ///   - reference: the numbers are those of the reference ABI and may be named.
+    ///   - abi: whose numbers the calls' are.
     ///   - symbol: names an address, where there are symbols.
     public static func text(
-        _ event: Event, changes: [SharedChange], reference: Bool,
+        _ event: Event, changes: [SharedChange], abi: CallABI,
         symbol: ((UInt64, Context) -> String?)? = nil
     ) -> String {
         var line =
@@ -27,8 +27,8 @@ public enum EventLine {
             + pad(EventNames.context(event.from), 13, left: false)
             + pad(EventNames.context(event.to), 13, left: false)
             + pad(EventNames.kind(event.kind), 18, left: false)
-            + EventNames.number(event, reference: reference)
-        line += details(event)
+            + EventNames.number(event, abi)
+        line += details(event, abi)
         line += " rip=" + hex(event.rip)
         if let name = symbol?(event.rip, event.from) { line += " <\(name)>" }
         line += " rsp=" + hex(event.rsp)
@@ -36,7 +36,8 @@ public enum EventLine {
         return line
     }
 
-    private static func details(_ event: Event) -> String {
+    private static func details(_ event: Event, _ abi: CallABI) -> String {
+        if abi == .linux, let call = LinuxCall(event) { return "(\(call.arguments))" }
         switch event.kind {
         case .exception where event.number == 14:
             return " cr2=\(hex(event.cr2)) error=\(hex(event.errorCode))"
@@ -56,9 +57,16 @@ public enum EventLine {
     }
 
     /// The line of the return that ends an event's path, with what the path cost.
-    public static func text(_ back: EventReturn, from event: Event) -> String {
-        pad("", 9) + "  return of event \(back.event) after \(back.cycle &- event.cycle) cycles, "
-            + "\(back.instruction &- event.instruction) instructions, rax=\(hex(back.result))"
+    public static func text(
+        _ back: EventReturn, from event: Event, abi: CallABI = .unknown
+    ) -> String {
+        var result = "rax=\(hex(back.result))"
+        if abi == .linux, let call = LinuxCall(event) {
+            result = "\(call.name) = \(call.result(back.result))"
+        }
+        return pad("", 9) + "  return of event \(back.event) after "
+            + "\(back.cycle &- event.cycle) cycles, "
+            + "\(back.instruction &- event.instruction) instructions, \(result)"
     }
 
     /// The line of an input.

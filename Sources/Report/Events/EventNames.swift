@@ -86,12 +86,26 @@ public enum EventNames {
     /// Names `Event.number` in the words of its kind. `reference` says that the numbers are those
     /// of the reference ABI.
     public static func number(_ event: Event, reference: Bool) -> String {
+        number(event, CallABI(reference: reference))
+    }
+
+    /// Names `Event.number` in the words of its kind.
+    public static func number(_ event: Event, _ abi: CallABI) -> String {
         switch event.kind {
+        case .softwareInterrupt where abi == .linux && LinuxCall(event) != nil:
+            return LinuxCall(event)?.name ?? exception(event.number)
         case .exception, .softwareInterrupt: return exception(event.number)
         case .interrupt: return "vector 0x\(String(event.number, radix: 16))"
-        case .syscall: return (reference ? syscall(event.number) : nil) ?? String(event.number)
+        case .syscall:
+            let name: String? =
+                switch abi {
+                case .unknown: nil
+                case .reference: syscall(event.number)
+                case .linux: LinuxCall(event)?.name
+                }
+            return name ?? String(event.number)
         case .hypercall:
-            return (reference ? hypercall(event.number) : nil) ?? String(event.number)
+            return (abi == .reference ? hypercall(event.number) : nil) ?? String(event.number)
         case .guestSwitch: return event.number == 1 ? "in" : "out"
         case .systemRegister:
             return Int(event.number) < systemRegisters.count

@@ -5,7 +5,7 @@ import X86
 /// A divergence as text that a person can act on: what differs, both sides, where it began, and
 /// what happened before.
 public enum DivergenceText {
-    public static func text(_ divergence: Divergence, reference: Bool) -> String {
+    public static func text(_ divergence: Divergence, abi: CallABI) -> String {
         var lines = [headline(divergence)]
         if !divergence.fields.isEmpty {
             lines.append("")
@@ -14,14 +14,14 @@ public enum DivergenceText {
                 lines.append(row(field.name, field.expected, field.actual))
             }
         }
-        lines += sides(divergence.kind, reference)
+        lines += sides(divergence.kind, abi)
         if let instruction = divergence.instruction { lines += origin(instruction) }
         if !divergence.before.isEmpty {
             lines.append("")
             lines.append("the last events that agreed:")
             lines.append(EventLine.title)
             for event in divergence.before.suffix(8) {
-                lines.append(EventLine.text(event, changes: [], reference: reference))
+                lines.append(EventLine.text(event, changes: [], abi: abi))
             }
         }
         return lines.joined(separator: "\n")
@@ -46,9 +46,9 @@ public enum DivergenceText {
             + "events that agreed, at cycle \(RunText.grouped(divergence.cycle))"
     }
 
-    private static func sides(_ kind: Divergence.Kind, _ reference: Bool) -> [String] {
+    private static func sides(_ kind: Divergence.Kind, _ abi: CallABI) -> [String] {
         func line(_ event: Event) -> String {
-            EventLine.text(event, changes: [], reference: reference)
+            EventLine.text(event, changes: [], abi: abi)
         }
         switch kind {
         case .event(let expected, let actual):

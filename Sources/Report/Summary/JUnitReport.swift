@@ -3,12 +3,12 @@ import Replay
 /// A replay as a JUnit document with one case, for CI systems.
 public enum JUnitReport {
     public static func document(
-        trace: String, _ result: ReplayResult, reference: Bool
+        trace: String, _ result: ReplayResult, abi: CallABI
     ) -> String {
         document(
             trace: trace, failure: result.divergence.map { DivergenceText.headline($0) },
             text: result.divergence.map {
-                DivergenceText.text($0, reference: reference)
+                DivergenceText.text($0, abi: abi)
             } ?? "")
     }
 

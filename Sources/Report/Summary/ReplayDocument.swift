@@ -12,7 +12,7 @@ public struct ReplayDocument: Encodable {
     var digest: String
     var divergence: DivergenceDocument?
 
-    public init(_ result: ReplayResult, reference: Bool) {
+    public init(_ result: ReplayResult, abi: CallABI) {
         diverged = result.divergence != nil
         complete = result.isWhole
         outcome = result.summary.end.outcome.name
@@ -20,7 +20,7 @@ public struct ReplayDocument: Encodable {
         instructions = result.summary.instructions
         cycles = result.summary.cycles
         digest = hex(result.summary.digest)
-        divergence = result.divergence.map { DivergenceDocument($0, reference: reference) }
+        divergence = result.divergence.map { DivergenceDocument($0, abi: abi) }
     }
 }
 
@@ -55,14 +55,14 @@ public struct DivergenceDocument: Encodable {
     var before: [EventJSON]
     var firstInstruction: Origin?
 
-    init(_ divergence: Divergence, reference: Bool) {
+    init(_ divergence: Divergence, abi: CallABI) {
         what = DivergenceText.headline(divergence)
         event = divergence.agreeingEvents
         agreeingEvents = divergence.agreeingEvents
         cycle = divergence.cycle
         fields = divergence.fields.map(Field.init)
         func json(_ event: Event) -> EventJSON {
-            EventJSON(event, changes: [], reference: reference)
+            EventJSON(event, changes: [], abi: abi)
         }
         switch divergence.kind {
         case .event(let expected, let actual):

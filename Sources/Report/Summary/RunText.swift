@@ -19,7 +19,7 @@ public enum RunText {
         let how =
             switch end.outcome {
             case .shutdown: "clean shutdown"
-            case .hostPanic: "the host panicked"
+            case .hostPanic: end.stop == nil ? "the host panicked" : "the kernel panicked"
             case .guestKilled: "the host killed the guest"
             case .guestPanic: "the guest panicked"
             case .tripleFault: "triple fault"

@@ -45,7 +45,11 @@ extension TraceDocument {
         let end = reader.outcome
         outcome = end?.kind.name
         reason = end?.reason
-        exitCode = end.flatMap { $0.kind == .limit ? nil : $0.exitCode }
+        // A limit, and the panic of a kernel without a note, have no code of the guest's.
+        let isPlain = try configuration.paravirtLayout() == nil
+        exitCode = end.flatMap {
+            $0.kind == .limit || $0.kind == .hostPanic && isPlain ? nil : $0.exitCode
+        }
         events = byKind.reduce(0, +)
         eventsByKind = RunDocument.byName(byKind)
         returns = totals.returns

@@ -20,6 +20,15 @@ struct ELFSymbols {
         for section in file.sections where section.type == ELFSections.symbolTable {
             try read(section, file)
         }
+        sort()
+    }
+
+    init(_ symbols: [ELFSymbol]) {
+        self.symbols = symbols
+        sort()
+    }
+
+    private mutating func sort() {
         symbols.sort {
             if $0.address != $1.address { return $0.address < $1.address }
             if $0.rank != $1.rank { return $0.rank < $1.rank }

@@ -2,7 +2,7 @@ import Trace
 
 /// What an address is called.
 public struct SourcePlace: Equatable, Sendable {
-    /// Of the image ("host", "guest").
+    /// Of the image ("host", "guest"); empty for a kernel that is alone.
     public var image: String
     /// Nil if no symbol covers the address.
     public var symbol: String?
@@ -15,7 +15,7 @@ public struct SourcePlace: Equatable, Sendable {
     /// `host!do_page_fault+0x3a`.
     public var name: String {
         let place = offset == 0 ? "" : "+0x" + String(offset, radix: 16)
-        return image + "!" + (symbol ?? "?") + place
+        return (image.isEmpty ? "" : image + "!") + (symbol ?? "?") + place
     }
 
     /// `host/traps.c:41`, or nil.
@@ -35,6 +35,8 @@ public struct SymbolTable: Sendable {
         var ranges: [Range<UInt64>]
         var symbols: ELFSymbols?
         var lines: LineTable?
+        /// By how much it runs above the addresses in its file.
+        var slide: UInt64 = 0
     }
 
     private var images: [Image] = []
@@ -44,11 +46,15 @@ public struct SymbolTable: Sendable {
 
     public init() {}
 
-    /// Adds an ELF image. `contexts` are those in which it runs.
-    public mutating func add(image bytes: [UInt8], name: String, contexts: [Context]) {
+    /// Adds an ELF image. `contexts` are those in which it runs, `slide` by how much above its own
+    /// addresses.
+    public mutating func add(
+        image bytes: [UInt8], name: String, contexts: [Context], slide: UInt64 = 0
+    ) {
         do throws(SymbolError) {
             let file = try ELFSections(bytes)
             var image = Image(name: name, contexts: contexts, ranges: Self.ranges(file))
+            image.slide = slide
             do throws(SymbolError) {
                 image.symbols = try ELFSymbols(file)
             } catch { faults.append("\(name): \(error)") }
@@ -57,6 +63,19 @@ public struct SymbolTable: Sendable {
             faults += lines.faults.map { "\(name): \($0)" }
             images.append(image)
         } catch { faults.append("\(name): \(error)") }
+    }
+
+    /// Notes what could not be read.
+    mutating func note(_ fault: String) { faults.append(fault) }
+
+    /// Adds names that do not come from an ELF file, for the addresses of a range.
+    mutating func add(
+        symbols: [ELFSymbol], range: Range<UInt64>, name: String, contexts: [Context]
+    ) {
+        images.append(
+            Image(
+                name: name, contexts: contexts, ranges: [range], symbols: ELFSymbols(symbols),
+                lines: nil))
     }
 
     /// The addresses of the sections that are loaded.
@@ -85,7 +104,8 @@ public struct SymbolTable: Sendable {
         return nil
     }
 
-    private static func place(_ address: UInt64, _ image: Image) -> SourcePlace? {
+    private static func place(_ absolute: UInt64, _ image: Image) -> SourcePlace? {
+        let address = absolute &- image.slide
         guard let range = image.ranges.first(where: { $0.contains(address) }) else { return nil }
         var place = SourcePlace(image: image.name, symbol: nil, offset: 0)
         // The symbol must be of the same section as the address.
@@ -105,7 +125,9 @@ public struct SymbolTable: Sendable {
     /// The address of a symbol, and its image's name; `image` restricts the search.
     public func address(of symbol: String, image: String? = nil) -> UInt64? {
         for candidate in images where image == nil || candidate.name == image {
-            if let found = candidate.symbols?.find(named: symbol) { return found.address }
+            if let found = candidate.symbols?.find(named: symbol) {
+                return found.address &+ candidate.slide
+            }
         }
         return nil
     }

@@ -65,10 +65,12 @@ public struct Event: Equatable, Sendable {
     /// Of the interrupted context; for SYSCALL the next instruction's address.
     public var rip: UInt64 = 0
     public var rsp: UInt64 = 0
+    /// Of an exception; `call32` for a call of a 32-bit program.
     public var errorCode: UInt32 = 0
     /// CR2 of a #PF, else 0.
     public var cr2: UInt64 = 0
-    /// RDI RSI RDX R10 R8 R9 at entry of a syscall or hypercall; else zeros.
+    /// RDI RSI RDX R10 R8 R9 at entry of a syscall or hypercall; of one by a 32-bit program EBX
+    /// ECX EDX ESI EDI EBP, and of its INT 0x80 EAX EBX ECX EDX ESI EDI; else zeros.
     public var arguments: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
     /// Digest of the vCPU's registers at this event chained with the digest of the event before.
     public var digest: UInt64 = 0
@@ -80,6 +82,9 @@ public struct Event: Equatable, Sendable {
     public var sharedPageKnown: Bool = false
 
     public init() {}
+
+    /// Marks, in `errorCode`, a system call by the convention of 32-bit programs.
+    public static let call32: UInt32 = 32
 
     public static func == (a: Event, b: Event) -> Bool {
         a.sequence == b.sequence && a.cpu == b.cpu && a.vcpu == b.vcpu && a.kind == b.kind
