@@ -41,6 +41,13 @@ static INTERRUPT interrupted(struct frame *frame) {
     out8(0x20, 0x20);
 }
 
+// The second 8259 has taken its request back between its line to the first and the acknowledgement:
+// 15, with nothing in service (Intel 231468, "default IR7"). Only the first wants an end.
+static INTERRUPT spurious(struct frame *frame) {
+    (void)frame;
+    out8(0x20, 0x20);
+}
+
 // Finds the registers, and says what there is.
 static void find(u32 slot) {
     print("device %x, class %x, subsystem %x, pin %d\n", pci(slot, 0), pci(slot, 8) >> 8,
@@ -160,10 +167,11 @@ static void test_requests(void) {
 
 static void test_interrupts(void) {
     set_gate(0x20 + (int)line, interrupted);
+    set_gate(0x2F, spurious);
+    // What was polled has left its cause, and the line high.
+    load8(isr);
     reset_controllers(
         (u8)(line < 8 ? ~(1 << line) : ~4), (u8)(line < 8 ? 0xFF : ~(1 << (line - 8))));
-    // What was polled has left its cause.
-    load8(isr);
     interrupts = causes = 0;
     u16 before = queue.used.index;
     make(0, 0, 512, 1);

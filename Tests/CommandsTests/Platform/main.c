@@ -38,10 +38,14 @@ void set_gate(int vector, void *handler) {
     gates[vector] = (struct gate){(u16)at, 8, 0x8E00, (u16)(at >> 16)};
 }
 
+static void stop(void) {
+    for (;;) asm volatile("cli; hlt");
+}
+
 static INTERRUPT unexpected(struct frame *frame) {
     (void)frame;
     print("unexpected interrupt\n");
-    for (;;) asm volatile("cli; hlt");
+    stop();
 }
 
 static const char *skip_word(const char *s) {
@@ -80,7 +84,9 @@ void main(u32 magic, const u32 *info) {
     asm volatile("lidt %0" ::"m"(pointer));
     if (starts(skip_word((const char *)info[4]), "disk")) {
         test_disk();
+        // QEMU goes on for a while before it is off.
         out16(0x604, 0x2000);
+        stop();
     }
     dump_multiboot(magic, info);
     const char *words = skip_word((const char *)info[4]);
@@ -99,5 +105,5 @@ void main(u32 magic, const u32 *info) {
         pointer.limit = 0;
         asm volatile("lidt %0; int3" ::"m"(pointer));
     }
-    for (;;) asm volatile("cli; hlt");
+    stop();
 }
