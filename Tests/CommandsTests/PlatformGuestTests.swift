@@ -4,20 +4,7 @@ import Testing
 /// A kernel that prints what it finds on a PC (Platform/): the same here and under QEMU, and the
 /// same again when its trace is replayed.
 @Suite(.serialized) struct PlatformGuestTests {
-    static let image = Result<Data, any Error> {
-        let scratch = try Scratch()
-        let script = Tool.root.appending(path: "Tests/CommandsTests/Platform/build.sh").path
-        // The compiler and linker of the Swift toolchain in use.
-        let words = """
-            swift=$(command -v swift) && PATH=$(dirname "$(readlink -f "$swift")"):$PATH
-            export PATH
-            exec /bin/sh "$0" "$1"
-            """
-        let built = try Tool.run(
-            ["-c", words, script, scratch.path("platform.elf")], path: "/bin/sh")
-        #expect(built.status == 0, "\(built.error)")
-        return try scratch.data("platform.elf")
-    }
+    static let image = BuiltKernel.image("Platform")
 
     private func prepare() throws -> Scratch {
         let scratch = try Scratch()

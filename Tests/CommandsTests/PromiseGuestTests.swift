@@ -5,19 +5,7 @@ import Testing
 /// control bits and MSRs by what CPUID says of them, the local APIC's modes, interrupt lines, x87
 /// errors, clocks of several processors, MONITOR and MWAIT.
 @Suite(.serialized) struct PromiseGuestTests {
-    private static let image = Result<Data, any Error> {
-        let scratch = try Scratch()
-        let script = Tool.root.appending(path: "Tests/CommandsTests/Promises/build.sh").path
-        let words = """
-            swift=$(command -v swift) && PATH=$(dirname "$(readlink -f "$swift")"):$PATH
-            export PATH
-            exec /bin/sh "$0" "$1"
-            """
-        let built = try Tool.run(
-            ["-c", words, script, scratch.path("promises.elf")], path: "/bin/sh")
-        #expect(built.status == 0, "\(built.error)")
-        return try scratch.data("promises.elf")
-    }
+    private static let image = BuiltKernel.image("Promises")
 
     private static func record(
         _ scratch: Scratch, _ model: String, _ cpus: Int, _ executor: String

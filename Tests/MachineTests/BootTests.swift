@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import X86
 
@@ -142,7 +143,7 @@ import X86
 
     /// Damaged files: an error or a load, never a crash, and never far from what the file holds.
     @Test func damagedFilesAreNeverFatal() throws {
-        var random = TestRandom(state: 42)
+        var random = SplitMix64(42)
         let machine = try makeMachine(memory: 2 << 20)
         var loaded = 0
         for is64Bit in [true, false] {

@@ -17,18 +17,6 @@ func makeMachine(
             inputPollCycles: 4096))
 }
 
-/// Repeatable pseudo-random numbers (SplitMix64).
-struct TestRandom: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
 extension Machine {
     /// Accesses to vCPU `n`'s local APIC as its own instructions make them.
     func apicRead(_ register: Int, cpu n: Int = 0) -> UInt32 {

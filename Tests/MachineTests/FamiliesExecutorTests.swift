@@ -1,3 +1,4 @@
+import SeededRandom
 import Foundation
 import Testing
 import X86
@@ -25,7 +26,7 @@ import X86
         let stepwise = try make()
         let blocks = try make()
         var generator = NativeGenerator(seed: seed, subject, trial)
-        var random = SplitMix64(state: seed)
+        var random = SplitMix64(seed)
         var compared = 0
         var disagreements = 0
         while compared < count {

@@ -1,3 +1,4 @@
+import SeededRandom
 import X86
 
 @testable import Machine
@@ -34,7 +35,7 @@ struct NativeGenerator {
     let bench: FamilyBench
 
     init(seed: UInt64, _ subject: Subject, _ bench: FamilyBench) {
-        random = SplitMix64(state: seed)
+        random = SplitMix64(seed)
         self.subject = subject
         self.bench = bench
     }

@@ -1,3 +1,4 @@
+import SeededRandom
 import Foundation
 import Testing
 import X86
@@ -64,7 +65,7 @@ import X86
             self.subject = subject
             isMeasuredKind = text.contains("AuthenticAMD") && text.contains("cpu family\t: 26")
             pattern = .allocate(byteCount: FamilyBench.areaBytes, alignment: 16)
-            var fill = SplitMix64(state: 0x243F_6A88_85A3_08D3)
+            var fill = SplitMix64(0x243F_6A88_85A3_08D3)
             for n in 0..<FamilyBench.areaBytes / 8 {
                 let word = NativeComparison.patternWord(n, fill.next())
                 pattern.storeBytes(of: word, toByteOffset: n * 8, as: UInt64.self)

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import X86
 
@@ -121,7 +122,7 @@ import X86
     @Test func stateIsSavedAndRestored() throws {
         let bench = try FamilyBench(.bits64)
         let cpu = bench.cpu
-        var random = SplitMix64(state: 9)
+        var random = SplitMix64(9)
         let state = cpu.vectorState
         for n in 0..<16 as Range<UInt8> {
             cpu.setXMM(n, Vector128(low: random.next(), high: random.next()))

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import X86
 
@@ -100,7 +101,7 @@ import X86
     /// Runs by the fast path and element by element leave the same memory, registers and cycles,
     /// overlapping copies included.
     @Test func fastPathIsOneByOne() throws {
-        var random = SplitMix64(state: 5)
+        var random = SplitMix64(5)
         for _ in 0..<400 {
             let fast = try prepared()
             let slow = try prepared()

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import X86
 
@@ -120,7 +121,7 @@ import X86
 
     /// Whatever has been done to the devices, a snapshot of it continues as the original does.
     @Test(arguments: 0..<20) func snapshotsHoldEveryDevice(seed: UInt64) throws {
-        var random = TestRandom(state: seed)
+        var random = SplitMix64(seed)
         let machine = try makePC(cpus: 2, epoch: seed)
         machine.initialiseControllers()
         exercise(machine, &random, count: 400)
@@ -137,7 +138,7 @@ import X86
 
     @discardableResult
     private func exercise(
-        _ machine: Machine, _ random: inout TestRandom, count: Int
+        _ machine: Machine, _ random: inout SplitMix64, count: Int
     ) -> [UInt64] {
         let ports: [UInt16] = [
             0x20, 0x21, 0xA0, 0xA1, 0x40, 0x41, 0x42, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x3F8,

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import X86
 
@@ -150,7 +151,7 @@ import X86
 
     /// Loaders face files that nobody meant for them: each is loaded or refused.
     @Test func damagedImagesAreRefusedOrLoaded() throws {
-        var random = TestRandom(state: 7)
+        var random = SplitMix64(7)
         let good = [
             linux(), multiboot([0x20_0000, 0x20_0000, 0, 0x20_2000, 0x20_0020]), [], [0x7F, 0x45],
         ]

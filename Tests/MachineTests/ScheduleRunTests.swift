@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import X86
 
@@ -38,7 +39,7 @@ import X86
             Issue.record("the guest ended with \(whole.stop)")
             return
         }
-        var random = TestRandom(state: UInt64(cpus))
+        var random = SplitMix64(UInt64(cpus))
         for _ in 0..<4 {
             let machine = try Self.loaded(cpus: cpus, executor: executor)
             let console = ConsoleKeeper()
@@ -63,7 +64,7 @@ import X86
     func executorsAgreeWhereverTheyStop(cpus: Int) throws {
         let a = try Self.loaded(cpus: cpus, executor: .stepwise)
         let b = try Self.loaded(cpus: cpus, executor: testedExecutors.last!)
-        var random = TestRandom(state: 99)
+        var random = SplitMix64(99)
         var stops = 0
         while true {
             let limits =
@@ -85,7 +86,7 @@ import X86
     @Test(arguments: testedExecutors)
     func limitsAreExact(executor: Executor) throws {
         let machine = try Self.loaded(executor: executor)
-        var random = TestRandom(state: 4)
+        var random = SplitMix64(4)
         // All classes cost 1 but REP STOS, so that no boundary lies far past a cycle.
         for _ in 0..<300 {
             let target = machine.instructions + random.next() % 100
@@ -169,7 +170,7 @@ import X86
             }
             func consoleOutput(_ byte: UInt8, cpu: CPU, machine: Machine) {}
         }
-        var random = TestRandom(state: 11)
+        var random = SplitMix64(11)
         let reference = try Self.loaded(executor: .stepwise)
         let machine = try Self.loaded(executor: executor)
         let places = Places()

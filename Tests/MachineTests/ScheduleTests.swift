@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import X86
 
@@ -11,7 +12,7 @@ import X86
     }
 
     @Test func eventsComeByInstantThenByInsertion() {
-        var random = TestRandom(state: 7)
+        var random = SplitMix64(7)
         var schedule = Schedule()
         var expected: [ScheduledEvent] = []
         for sequence in 0..<500 {

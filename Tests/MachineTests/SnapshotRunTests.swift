@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import X86
 
@@ -10,7 +11,7 @@ import X86
         let whole = try ScheduleRunTests.loaded(cpus: cpus, executor: executor)
         let wholeStop = whole.run(RunLimits(cycles: 20_000_000))
         let length = whole.instructions
-        var random = TestRandom(state: UInt64(17 * cpus))
+        var random = SplitMix64(UInt64(17 * cpus))
         for _ in 0..<8 {
             let machine = try ScheduleRunTests.loaded(cpus: cpus, executor: executor)
             let instant = random.next() % length

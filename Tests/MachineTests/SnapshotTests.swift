@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import X86
 
@@ -6,7 +7,7 @@ import X86
 @Suite struct SnapshotTests {
     /// A machine in which nothing has its initial value, as far as values can be free.
     private func busyMachine(seed: UInt64 = 1, cpus: Int = 2) throws -> Machine {
-        var random = TestRandom(state: seed)
+        var random = SplitMix64(seed)
         let machine = try makeMachine(cpus: cpus)
         for n in 0..<cpus {
             let cpu = machine.cpu(n)
@@ -167,7 +168,7 @@ import X86
             bad.state = Array(good.state.prefix(length))
             #expect(throws: MachineError.self) { try machine.restore(bad) }
         }
-        var random = TestRandom(state: 3)
+        var random = SplitMix64(3)
         for _ in 0..<1500 {
             var bad = good
             for _ in 0...random.next() % 3 {

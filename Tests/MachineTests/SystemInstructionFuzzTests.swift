@@ -1,21 +1,13 @@
+import SeededRandom
 import Testing
 import X86
 
 @testable import Machine
 
-/// SplitMix64: the same numbers everywhere.
-private struct Numbers {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
-    mutating func below(_ n: UInt64) -> UInt64 { next() % n }
+extension SplitMix64 {
+    fileprivate mutating func below(_ n: UInt64) -> UInt64 { next() % n }
     /// An address or a number such as make trouble.
-    mutating func value() -> UInt64 {
+    fileprivate mutating func value() -> UInt64 {
         switch below(8) {
         case 0: return next()
         case 1: return below(16)
@@ -40,7 +32,7 @@ struct SystemInstructionFuzzTests {
     ]
 
     private func machine(_ seed: UInt64) throws -> Bench {
-        var numbers = Numbers(state: seed)
+        var numbers = SplitMix64(seed)
         let bench = try Bench(
             vendor: numbers.below(2) == 0 ? .intel : .amd, cpl: numbers.below(2) == 0 ? 0 : 3)
         let cpu = bench.cpu
@@ -74,7 +66,7 @@ struct SystemInstructionFuzzTests {
         return bench
     }
 
-    private func chooseMode(_ bench: Bench, _ numbers: inout Numbers) {
+    private func chooseMode(_ bench: Bench, _ numbers: inout SplitMix64) {
         let cpu = bench.cpu
         switch numbers.below(6) {
         case 0:
@@ -116,7 +108,7 @@ struct SystemInstructionFuzzTests {
         case .stepwise: cpu.runStepwise()
         case .blocks: cpu.runBlocks()
         case .blocksInPieces:
-            var numbers = Numbers(state: ~seed)
+            var numbers = SplitMix64(~seed)
             while cpu.pointee.attention & Attention.stop == 0 && cpu.isRunnable
                 && cpu.pointee.cycles < end && cpu.pointee.instructions < 1_500
             {

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import X86
 
@@ -203,7 +204,7 @@ import X86
         let without = try makePC()
         #expect(throws: MachineError.self) { try without.restore(good) }
         // Any state that is cut or changed gives an error or a machine that runs on.
-        var random = TestRandom(state: 5)
+        var random = SplitMix64(5)
         for _ in 0..<2000 {
             var snapshot = good
             for _ in 0..<3 {

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import X86
 
@@ -166,7 +167,7 @@ import X86
             try VirtioBench(disks, console: true), try VirtioBench(disks, console: true),
         ]
         for bench in benches {
-            var random = TestRandom(state: seed)
+            var random = SplitMix64(seed)
             for n in 0..<3 {
                 bench.start(n)
                 bench.clear()
@@ -182,7 +183,7 @@ import X86
         #expect(benches[0].source.reads == benches[1].source.reads)
     }
 
-    private func step(_ bench: VirtioBench, _ random: inout TestRandom) {
+    private func step(_ bench: VirtioBench, _ random: inout SplitMix64) {
         let n = Int(random.next() % 3)
         let size = 1 << Int(random.next() % 4)
         let value = random.next() & .max >> (random.next() & 63)
@@ -215,7 +216,7 @@ import X86
     }
 
     /// Chains that mostly make sense: most requests come to something.
-    private func offerChain(_ bench: VirtioBench, _ n: Int, _ random: inout TestRandom) {
+    private func offerChain(_ bench: VirtioBench, _ n: Int, _ random: inout SplitMix64) {
         bench.setHeader(UInt32(random.next() % 14), random.next() % 350)
         let sizes: [UInt32] = [16, 512, 1, 4096, 17]
         var chain: [D] = []

@@ -35,7 +35,9 @@ import Testing
     }
 
     static func all() throws -> [Source] {
-        try sources(["Sources", "Tests", "Plugins"], endings: ["swift", "c", "h", "S"])
+        try sources(
+            ["Sources", "Tests", "Plugins", "Tools", "Benchmarks"],
+            endings: ["swift", "c", "h", "S"])
     }
 
     @Test func filesAreShortEnough() throws {

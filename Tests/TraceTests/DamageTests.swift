@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import Trace
@@ -41,7 +42,7 @@ import Testing
     @Test func everyFlipIsFound() throws {
         let whole = try Self.recording.bytes()
         let fed = Self.recording.records
-        var numbers = SeededNumbers(1)
+        var numbers = SplitMix64(1)
         var bits = (0..<4000).map { _ in numbers.below(whole.count * 8) }
         bits += (0..<(Format.fileHeaderSize * 8)).map { $0 }
         for bit in bits {
@@ -66,7 +67,7 @@ import Testing
     @Test func overwrittenRangesAreFound() throws {
         let whole = try Self.recording.bytes()
         let fed = Self.recording.records
-        var numbers = SeededNumbers(2)
+        var numbers = SplitMix64(2)
         for _ in 0..<1000 {
             var changed = whole
             let start = numbers.below(whole.count)

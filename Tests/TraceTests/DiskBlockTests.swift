@@ -1,3 +1,4 @@
+import SeededRandom
 import Foundation
 import Testing
 
@@ -118,7 +119,7 @@ import Testing
         #expect(refused { $0[16 + 96 + 32] = 0 }, "a chunk that comes twice")
         #expect(refused { $0.removeLast(3) }, "a frame that is cut")
         #expect(refused { $0.removeLast($0.count - 20) }, "entries that are cut")
-        var numbers = SeededNumbers(11)
+        var numbers = SplitMix64(11)
         for _ in 0..<1500 {
             var blocks = original
             let count = blocks.blocks[place].payload.count

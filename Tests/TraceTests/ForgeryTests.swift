@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import Trace
@@ -26,7 +27,7 @@ import Testing
         let place = try #require(blocks.blocks.firstIndex { $0.type == BlockType.chunk })
         blocks.blocks.removeSubrange((place + 1)...)
         let (header, raw) = try RawBlocks.columns(blocks.blocks[place].payload)
-        var numbers = SeededNumbers(seed)
+        var numbers = SplitMix64(seed)
         var refused = 0
         for _ in 0..<1500 {
             var changed = raw
@@ -50,7 +51,7 @@ import Testing
     @Test(arguments: [1, 2, 3] as [UInt64])
     func payloadsMayHoldAnything(seed: UInt64) throws {
         let original = try RawBlocks(try Self.recording(seed).bytes())
-        var numbers = SeededNumbers(seed)
+        var numbers = SplitMix64(seed)
         for _ in 0..<1500 {
             var blocks = original
             let place = numbers.below(blocks.blocks.count)

@@ -1,26 +1,5 @@
 import X86
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers everywhere.
-struct Numbers {
-    var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func below(_ n: Int) -> Int { Int(next() % UInt64(n)) }
-    mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }
-    mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
-    mutating func pick<T>(_ values: [T]) -> T { values[below(values.count)] }
-    mutating func bit(_ count: Int) -> UInt64 { 1 << UInt64(below(count)) }
-}
-
 /// Machine code for one code size, put together byte by byte. Wide operations have the prefixes
 /// that the size wants, so that the same calls serve 16-, 32- and 64-bit code.
 struct Emitter {

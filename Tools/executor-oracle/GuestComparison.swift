@@ -1,3 +1,4 @@
+import SeededRandom
 import Glibc
 import Machine
 import Replay
@@ -36,7 +37,7 @@ struct GuestComparison {
 
     private func machine(_ executor: Executor) throws -> Machine {
         let machine = try session.makeMachine(executor: executor)
-        var numbers = Numbers(guest.seed ^ 0x1213)
+        var numbers = SplitMix64(guest.seed ^ 0x1213)
         for _ in 0..<numbers.below(24) {
             let kinds: [Stimulus] = [
                 .nmi, .interrupt(UInt8(16 + numbers.below(240))),
@@ -67,7 +68,7 @@ struct GuestComparison {
         let a = try machine(.stepwise)
         let b = try machine(.blocks)
         let whole = try machine(.blocks)
-        var numbers = Numbers(guest.seed ^ 0xC07)
+        var numbers = SplitMix64(guest.seed ^ 0xC07)
         var reason = StopReason.requested
         var last = (cycles: UInt64(0), instructions: UInt64(0))
         var cuts: [RunLimits] = []
@@ -106,7 +107,7 @@ struct GuestComparison {
     }
 
     /// Single steps, small primes, and long stretches, in instructions or cycles.
-    private func nextLimits(_ machine: Machine, _ numbers: inout Numbers) -> RunLimits {
+    private func nextLimits(_ machine: Machine, _ numbers: inout SplitMix64) -> RunLimits {
         let steps: [UInt64] = [1, 1, 2, 3, 5, 7, 31, 127, 997, UInt64(1 + numbers.below(5000))]
         let step = numbers.pick(steps)
         var limits = RunLimits(cycles: cycles)

@@ -1,3 +1,4 @@
+import SeededRandom
 import X86
 
 /// Random code that does what no sane guest does, in one code size. Each piece is short and mostly
@@ -7,13 +8,13 @@ struct HostileCode {
     typealias Layout = HostileLayout
     typealias Selector = HostileLayout.Selector
 
-    var numbers: Numbers
+    var numbers: SplitMix64
     var code: Emitter
     /// Bytes of RAM.
     let memory: UInt64
     private var example = HostileInstruction()
 
-    init(_ numbers: Numbers, _ size: CodeSize, memory: UInt64) {
+    init(_ numbers: SplitMix64, _ size: CodeSize, memory: UInt64) {
         self.numbers = numbers
         self.memory = memory
         code = Emitter(size)

@@ -1,3 +1,4 @@
+import SeededRandom
 import Machine
 import X86
 
@@ -32,12 +33,12 @@ struct HostileGuest {
     }
 
     init(seed: UInt64) {
-        var numbers = Numbers(seed)
+        var numbers = SplitMix64(seed)
         self.seed = seed
         memory = numbers.pick([0x13_0000, 0x14_0000, 0x20_0000, 0x20_1000, 0x40_0000])
         cpus = numbers.pick([1, 1, 1, 2, 2, 3, 4])
         vendor = numbers.chance(50) ? .intel : .amd
-        var tables = HostileTables(Numbers(numbers.next()), memory: memory)
+        var tables = HostileTables(SplitMix64(numbers.next()), memory: memory)
         tables.fill()
         let isLong = numbers.chance(60)
         tables.put(
@@ -47,10 +48,10 @@ struct HostileGuest {
         tables.put(Self.interrupt(.bits64), at: Layout.interrupt64)
         tables.put(Self.interrupt(.bits32), at: Layout.interrupt32)
         for size in [CodeSize.bits64, .bits32] {
-            var code = HostileCode(Numbers(numbers.next()), size, memory: memory)
+            var code = HostileCode(SplitMix64(numbers.next()), size, memory: memory)
             tables.put(code.program(Int(Layout.codeSize)), at: Layout.code(size))
         }
-        var low = HostileCode(Numbers(numbers.next()), .bits16, memory: memory)
+        var low = HostileCode(SplitMix64(numbers.next()), .bits16, memory: memory)
         var program = low.program(Int(Layout.handler16 - Layout.code16))
         program += Self.handler16()
         program += [UInt8](
@@ -91,7 +92,7 @@ struct HostileGuest {
 
     /// A handler of exceptions: another stack, now and then sound tables again, and on at some
     /// place of the code that depends on how many came before.
-    private static func handler(_ size: CodeSize, _ numbers: inout Numbers) -> [UInt8] {
+    private static func handler(_ size: CodeSize, _ numbers: inout SplitMix64) -> [UInt8] {
         var e = Emitter(size)
         if size == .bits32 { e.emit(0x66, 0xB8, 0x18, 0x00, 0x8E, 0xD8, 0x8E, 0xC0, 0x8E, 0xD0) }
         e.load(4, Layout.stack - 0x40)
@@ -154,7 +155,7 @@ struct HostileGuest {
         e.store(0xFEE0_0300, 0xC_4600 | Layout.code16 >> 12)
     }
 
-    private static func setup64(_ numbers: inout Numbers, _ cpus: Int) -> [UInt8] {
+    private static func setup64(_ numbers: inout SplitMix64, _ cpus: Int) -> [UInt8] {
         var e = Emitter(.bits64)
         common(&e, cpus)
         e.loadTable(3, at: Layout.pointers + 16)
@@ -179,7 +180,7 @@ struct HostileGuest {
         return e.bytes
     }
 
-    private static func setup32(_ numbers: inout Numbers, _ cpus: Int) -> [UInt8] {
+    private static func setup32(_ numbers: inout SplitMix64, _ cpus: Int) -> [UInt8] {
         var e = Emitter(.bits32)
         common(&e, cpus)
         e.loadTable(3, at: Layout.pointers + 32)

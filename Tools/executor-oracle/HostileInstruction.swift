@@ -1,9 +1,10 @@
+import SeededRandom
 import X86
 
 /// Random instructions of every row of the opcode table.
 struct HostileInstruction {
     /// One instruction; where the row has none in this code size, bytes that are #UD or another.
-    func next(_ numbers: inout Numbers, _ size: CodeSize) -> [UInt8] {
+    func next(_ numbers: inout SplitMix64, _ size: CodeSize) -> [UInt8] {
         while true {
             let row = numbers.below(OpcodeTable.rowCount)
             let memory = numbers.chance(50)
@@ -20,7 +21,7 @@ struct HostileInstruction {
     /// Other operands for an encoding: prefixes before it, registers and addressing in its ModRM
     /// byte, and random bytes for what follows.
     private func vary(
-        _ example: [UInt8], _ numbers: inout Numbers, _ size: CodeSize
+        _ example: [UInt8], _ numbers: inout SplitMix64, _ size: CodeSize
     ) -> [UInt8] {
         var bytes: [UInt8] = []
         var start = 0

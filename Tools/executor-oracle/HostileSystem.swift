@@ -1,3 +1,4 @@
+import SeededRandom
 import X86
 
 /// The pieces of hostile code that change the system's registers, tables and devices.
@@ -223,7 +224,7 @@ extension HostileCode {
             // PML4 entry 0x1FE contains the PML4: this is the page table's last level by itself.
             entry = 0xFFFF_FF00_0000_0000 + UInt64(numbers.below(512)) * 8
         }
-        let places = [
+        let places: [UInt64] = [
             0xFEE0_0000, memory - 0x1000, memory, Layout.code64, Layout.pageTable, Layout.data,
             0xFEC0_0000, numbers.next() & 0xF_FFFF_FFFF_F000,
         ]

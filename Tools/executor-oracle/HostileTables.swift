@@ -1,3 +1,4 @@
+import SeededRandom
 import X86
 
 /// Descriptors, gates, page tables and task states of a hostile guest: sound where nothing would
@@ -5,13 +6,13 @@ import X86
 struct HostileTables {
     typealias Layout = HostileLayout
 
-    var numbers: Numbers
+    var numbers: SplitMix64
     /// Bytes of RAM.
     let memory: UInt64
     /// From `Layout.setup`.
     var bytes = [UInt8](repeating: 0, count: Int(Layout.fileEnd - Layout.setup))
 
-    init(_ numbers: Numbers, memory: UInt64) {
+    init(_ numbers: SplitMix64, memory: UInt64) {
         self.numbers = numbers
         self.memory = memory
     }

@@ -1,3 +1,4 @@
+import SeededRandom
 import Machine
 import Replay
 import Trace
@@ -32,7 +33,7 @@ struct TraceReplayComparison {
     private func states(_ executor: Executor, _ reader: TraceReader) throws -> [State] {
         let configuration = try SessionConfiguration(reader)
         let replayer = try Replayer(configuration, executor: executor, reader: reader)
-        var numbers = Numbers(seed)
+        var numbers = SplitMix64(seed)
         var found: [State] = []
         let result = try replayer.run { machine in
             // The whole memory once in a while: it costs more than the run.

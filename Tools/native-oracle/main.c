@@ -1,17 +1,18 @@
-// Runs single instructions on the real processor, at CPL 3 in 64-bit or 32-bit (compatibility) mode,
-// and reports what they did. It is the second opinion for the emulated processor's user half: see
-// Tests/MachineTests/FamiliesNative*.swift for the other side and the generator.
+// Runs single instructions on the real processor, at CPL 3 in 64-bit or 32-bit (compatibility)
+// mode, and reports what they did. It is the second opinion for the emulated processor's user half:
+// see Tests/MachineTests/FamiliesNative*.swift for the other side and the generator.
 //
 // Standard input is a stream of `struct request`, standard output one `struct reply` for each,
 // followed by `changed` pairs (offset, word) for the words of the data window that changed. The
 // data window is filled with a fixed pattern before every case.
 //
-// A case with TF set in its flags ends with the single-step trap (vector 1) instead, or with that of
-// the first iteration; one with AC set has alignment checked, as Linux sets CR0.AM.
+// A case with TF set in its flags ends with the single-step trap (vector 1) instead, or with that
+// of the first iteration; one with AC set has alignment checked, as Linux sets CR0.AM.
 //
-// There is next to no assembly: a case is entered by returning from a signal handler with the case's
-// registers in the saved context, and left by the signal of the INT3 that follows the instruction
-// or of the exception that it raises. The handler works on an alternate stack, as RSP is a case's.
+// There is next to no assembly: a case is entered by returning from a signal handler with the
+// case's registers in the saved context, and left by the signal of the INT3 that follows the
+// instruction or of the exception that it raises. The handler works on an alternate stack, as RSP
+// is a case's.
 
 #if defined(__x86_64__) && defined(__linux__)
 
@@ -252,7 +253,8 @@ int main(void) {
     if (file < 0 || ftruncate(file, code_bytes))
         return 2;
     code_alias = mmap(0, code_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    void *c = mmap(code, code_bytes, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED_NOREPLACE, file, 0);
+    void *c = mmap(code, code_bytes, PROT_READ | PROT_EXEC,
+                   MAP_SHARED | MAP_FIXED_NOREPLACE, file, 0);
     void *w = mmap(window, window_bytes, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (code_alias == MAP_FAILED || c != code || w != window)

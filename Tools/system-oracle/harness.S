@@ -4,8 +4,8 @@
 //
 // Home is 32-bit protected mode, flat, without paging. A case is entered by IRET (far RET in real
 // mode) and left by the harness's own handlers, which stand in every IDT that is not under test.
-// The handlers must not rely on the case's stack or data segments: in 16- and 32-bit modes DR3 keeps
-// EAX, and DS is loaded from memory through CS.
+// The handlers must not rely on the case's stack or data segments: in 16- and 32-bit modes DR3
+// keeps EAX, and DS is loaded from memory through CS.
 
         .set AREA,      0x10000         // what a case consists of
         .set LOW,       0x8000          // handlers of real mode
@@ -132,21 +132,27 @@ result_place:
         addl $RESULTS, %edi
         ret
 
+        // Moves the parts of the area that a case can change: \end is the area's end of the move,
+        // the other is set.
+        .macro COPY_AREA end
+        movl $AREA, \end
+        movl $0x1400 / 4, %ecx
+        rep movsl
+        movl $AREA + 0x2000, \end
+        movl $0x400 / 4, %ecx
+        rep movsl
+        movl $AREA + 0x3000, \end
+        movl $0x400 / 4, %ecx
+        rep movsl
+        .endm
+
 // Takes on a case's state. EBP is its header until the last.
 enter:  fninit
         movl NEXT, %ebp
         imull $CASE_SIZE, %ebp
         addl $CASES, %ebp
         leal HEADER(%ebp), %esi
-        movl $AREA, %edi
-        movl $0x1400 / 4, %ecx
-        rep movsl
-        movl $AREA + 0x2000, %edi
-        movl $0x400 / 4, %ecx
-        rep movsl
-        movl $AREA + 0x3000, %edi
-        movl $0x400 / 4, %ecx
-        rep movsl
+        COPY_AREA %edi
         call put_slots
         movl $0, %eax
         movl %eax, %dr7
@@ -526,15 +532,7 @@ home:   lgdtl home_gdtr
         movl $saved_status, %esi
         movl $HEADER / 4, %ecx
         rep movsl
-        movl $AREA, %esi
-        movl $0x1400 / 4, %ecx
-        rep movsl
-        movl $AREA + 0x2000, %esi
-        movl $0x400 / 4, %ecx
-        rep movsl
-        movl $AREA + 0x3000, %esi
-        movl $0x400 / 4, %ecx
-        rep movsl
+        COPY_AREA %esi
         // Nothing of one case is seen in the next.
         movl $saved_status, %edi
         xorl %eax, %eax
@@ -566,248 +564,5 @@ get_slots:
         decl %ecx
         jnz 2b
         ret
-
-        // -- Real mode ------------------------------------------------------------------------
-
-        .balign 16
-low_image:
-        .code16
-        .set n, 0
-        .rept VECTORS
-        .balign 16
-        movl %eax, %dr3
-        movl $(n << 16), %eax
-        jmp common16
-        .set n, n + 1
-        .endr
-common16:
-        movw %ds, %ax
-        movw %cs:(LOW + low_data - low_image - LOW), %ds
-        movl %eax, (LOW + real_saved - low_image)
-        movl %dr3, %eax
-        movl %eax, (LOW + real_saved + 4 - low_image)
-        movw %es, (LOW + real_saved + 8 - low_image)
-        movw %fs, (LOW + real_saved + 10 - low_image)
-        movw %gs, (LOW + real_saved + 12 - low_image)
-        movw %ss, (LOW + real_saved + 14 - low_image)
-        movw %cs, (LOW + real_saved + 16 - low_image)
-        movl %esp, (LOW + real_saved + 20 - low_image)
-        movl %ecx, (LOW + real_saved + 24 - low_image)
-        movl %cr0, %eax
-        movl %eax, (LOW + real_saved + 28 - low_image)
-        sgdtl (LOW + real_saved + 32 - low_image)
-        sidtl (LOW + real_saved + 40 - low_image)
-        movl %dr7, %eax
-        movl %eax, (LOW + real_saved + 48 - low_image)
-        xorl %eax, %eax
-        movl %eax, %dr7
-        movw %ax, %ss
-        movl $0x7F00, %esp
-        pushfl
-        popl (LOW + real_saved + 52 - low_image)
-        lgdtl (LOW + low_gdtr - low_image)
-        movl %cr0, %ecx
-        orl $1, %ecx
-        movl %ecx, %cr0
-        ljmpl $HOME_CODE, $from_real
-to_real:
-        movl %cr0, %eax
-        andl $0xFFFFFFFE, %eax
-        movl %eax, %cr0
-        ljmpw $0, $(LOW + 1f - low_image)
-1:      xorw %ax, %ax
-        movw %ax, %ds
-        movw (LOW + real_frame + 0x20 - low_image), %ss
-        movl (LOW + real_frame + 0x18 - low_image), %esp
-        pushw (LOW + real_frame + 0x10 - low_image)
-        pushw (LOW + real_frame + 0x08 - low_image)
-        pushw (LOW + real_frame - low_image)
-        movw (LOW + real_segments + 4 - low_image), %es
-        movw (LOW + real_segments + 8 - low_image), %fs
-        movw (LOW + real_segments + 12 - low_image), %gs
-        movl (LOW + real_registers - low_image), %eax
-        movw (LOW + real_segments - low_image), %ds
-        iretw
-        .balign 4
-low_data:
-        .long 0
-low_gdtr:
-        .word home_gdt_end - home_gdt - 1
-        .long home_gdt
-        .balign 8
-real_frame:
-        .fill 40, 1, 0
-real_segments:
-        .fill 16, 1, 0
-real_registers:
-        .fill 8, 1, 0
-real_saved:
-        .fill 64, 1, 0
-low_end:
-
-        .code32
-        .set REAL, LOW + real_saved - low_image
-from_real:
-        movl $HOME_DATA, %eax
-        movl %eax, %ds
-        movw REAL, %ax
-        movw %ax, saved_ds
-        movzwl REAL + 2, %eax
-        movl %eax, saved_vector
-        movl REAL + 4, %eax
-        movl %eax, saved
-        movl REAL + 24, %ecx
-        movl %ecx, saved + 0x08
-        movl %edx, saved + 0x10
-        movl %ebx, saved + 0x18
-        movl REAL + 20, %eax
-        movl %eax, saved + 0x20
-        movl %ebp, saved + 0x28
-        movl %esi, saved + 0x30
-        movl %edi, saved + 0x38
-        movl $16, saved_bits
-        movw REAL + 8, %ax
-        movw %ax, saved_es
-        movw REAL + 10, %ax
-        movw %ax, saved_fs
-        movw REAL + 12, %ax
-        movw %ax, saved_gs
-        movw REAL + 14, %ax
-        movw %ax, saved_ss
-        movw REAL + 16, %ax
-        movw %ax, saved_cs
-        movl REAL + 28, %eax
-        movl %eax, saved_cr0
-        movl %cr2, %eax
-        movl %eax, saved_cr2
-        movl %cr3, %eax
-        movl %eax, saved_cr3
-        movl %cr4, %eax
-        movl %eax, saved_cr4
-        movl REAL + 32, %eax
-        movl %eax, saved_gdtr
-        movw REAL + 36, %ax
-        movw %ax, saved_gdtr + 4
-        movl REAL + 40, %eax
-        movl %eax, saved_idtr
-        movw REAL + 44, %ax
-        movw %ax, saved_idtr + 4
-        movl %dr0, %eax
-        movl %eax, saved_dr0
-        movl %dr1, %eax
-        movl %eax, saved_dr1
-        movl %dr2, %eax
-        movl %eax, saved_dr2
-        movl %dr6, %eax
-        movl %eax, saved_dr6
-        movl REAL + 48, %eax
-        movl %eax, saved_dr7
-        movl REAL + 52, %eax
-        movl %eax, saved_flags
-        movl $0x60000011, %eax
-        movl %eax, %cr0
-        jmp home
-
-        // -- Data -----------------------------------------------------------------------------
-
-        .balign 16
-home_gdt:
-        .quad 0
-        .quad 0x00CF9B000000FFFF        // the cases' tables begin with the same three
-        .quad 0x00CF93000000FFFF
-        .quad 0x00AF9B000000FFFF
-        .quad 0x00009B000000FFFF
-        .quad 0x000093000000FFFF
-home_task:
-        .quad 0x0000890000000067
-home_gdt_end:
-        .balign 4
-        .word 0
-home_gdtr:
-        .word home_gdt_end - home_gdt - 1
-        .quad home_gdt
-home_idtr:
-        .word 0
-        .quad 0
-home_data:
-        .long HOME_DATA
-        .balign 8
-far_compatible:
-        .long compatible
-        .word HOME_CODE
-        .balign 4
-msr_numbers:
-        .long 0xC0000100, 0xC0000101, 0xC0000102, 0xC0000081, 0xC0000082, 0xC0000083, 0xC0000084
-        .long 0x174, 0x175, 0x176
-msr_end:
-slot_places:
-        .long PML4 + 257 * 8, PDPT + 8, PD_TEST
-        .long PT_TEST + 0x10 * 8, PT_TEST + 0x11 * 8, PT_TEST + 0x12 * 8, PT_TEST + 0x13 * 8
-        .long PT_LOW + 0x10 * 8, PT_LOW + 0x11 * 8, PT_LOW + 0x12 * 8, PT_LOW + 0x13 * 8
-slot_places32:
-        .long unused, unused, PD32 + 0x100 * 4
-        .long PT32_TEST + 0x10 * 4, PT32_TEST + 0x11 * 4, PT32_TEST + 0x12 * 4
-        .long PT32_TEST + 0x13 * 4
-        .long PT32_LOW + 0x10 * 4, PT32_LOW + 0x11 * 4, PT32_LOW + 0x12 * 4, PT32_LOW + 0x13 * 4
-unused: .quad 0
-
-        .balign 4096
-        // The head of a result; see `Layout.swift`.
-saved_status:
-        .long 0                         // 000
-saved_vector:
-        .long 0
-saved_bits:
-        .long 0
-        .long 0
-saved:  .fill 16, 8, 0                  // 010
-saved_ds:
-        .quad 0                         // 090
-saved_es:
-        .quad 0
-saved_fs:
-        .quad 0
-saved_gs:
-        .quad 0
-saved_ss:
-        .quad 0
-saved_cs:
-        .quad 0
-saved_cr0:
-        .quad 0                         // 0C0
-saved_cr2:
-        .quad 0
-saved_cr3:
-        .quad 0
-saved_cr4:
-        .quad 0
-saved_efer:
-        .quad 0
-saved_dr0:
-        .quad 0                         // 0E8
-saved_dr1:
-        .quad 0
-saved_dr2:
-        .quad 0
-saved_dr6:
-        .quad 0
-saved_dr7:
-        .quad 0
-saved_msrs:
-        .fill 10, 8, 0                  // 110
-saved_gdtr:
-        .fill 16, 1, 0                  // 160
-saved_idtr:
-        .fill 16, 1, 0
-saved_ldtr:
-        .quad 0                         // 180
-saved_tr:
-        .quad 0
-saved_flags:
-        .quad 0                         // 190
-saved_slots:
-        .fill 11, 8, 0                  // 198
-        .balign 1024
-        .fill 4096, 1, 0
-home_stack:
-        .long 0
+#include "harness-real-mode.S"
+#include "harness-data.S"

@@ -1,5 +1,5 @@
-// What bochscpu-python's library lacks on this system, to be preloaded: two functions of glibc 2.38,
-// and ports, on which the library aborts. Nobody answers at any port.
+// What bochscpu-python's library lacks on this system, to be preloaded: two functions of glibc
+// 2.38, and ports, on which the library aborts. Nobody answers at any port.
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

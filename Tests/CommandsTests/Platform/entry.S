@@ -1,4 +1,6 @@
 // A multiboot kernel's entry, and the application processors' way from real mode to C.
+#include "../KernelSupport/trampoline.h"
+
         .section .multiboot, "a"
         .align 4
         .long 0x1BADB002, 3, -(0x1BADB002 + 3)
@@ -20,22 +22,7 @@ start:
 2:      hlt
         jmp 2b
 
-        // Copied to 0x8000, where a start-up message with vector 8 begins it.
-        .global trampoline, trampoline_end
-        .code16
-trampoline:
-        cli
-        movw %cs, %ax
-        movw %ax, %ds
-        lgdtl (table_pointer_copy - trampoline)
-        movl %cr0, %eax
-        orl $1, %eax
-        movl %eax, %cr0
-        ljmpl $8, $application
-table_pointer_copy:
-        .word 23
-        .long table
-trampoline_end:
+        TRAMPOLINE 8, application, 23
 
         .code32
 application:

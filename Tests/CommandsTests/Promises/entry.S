@@ -1,5 +1,7 @@
 // A multiboot kernel's way to long mode, the application processors' from real mode, and what an
 // exception does to an attempt.
+#include "../KernelSupport/trampoline.h"
+
         .section .multiboot, "a"
         .align 4
         .long 0x1BADB002, 3, -(0x1BADB002 + 3)
@@ -10,7 +12,6 @@
 start:
         movl $stack_top, %esp
         // Four gigabytes mapped to themselves by 2 MiB pages.
-        movl $directories + 0x83, %eax
         xorl %ecx, %ecx
 1:      movl %ecx, %eax
         shll $21, %eax
@@ -61,25 +62,11 @@ application:
 5:      hlt
         jmp 5b
 
-        // Copied to 0x8000, where a start-up message with vector 8 begins it.
-        .global trampoline, trampoline_end
-        .code16
-trampoline:
-        cli
-        movw %cs, %ax
-        movw %ax, %ds
-        lgdtl (table_pointer_copy - trampoline)
-        movl %cr0, %eax
-        orl $1, %eax
-        movl %eax, %cr0
-        ljmpl $0x18, $6f
-table_pointer_copy:
-        .word 31
-        .long table
-trampoline_end:
+        TRAMPOLINE 0x18, from_real, 31
 
         .code32
-6:      movl $16, %eax
+from_real:
+        movl $16, %eax
         movl %eax, %ds
         movl %eax, %ss
         movl $0x4000, %eax

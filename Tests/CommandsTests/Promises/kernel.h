@@ -1,32 +1,11 @@
 #pragma once
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long long u64;
-struct frame;
-#define INTERRUPT __attribute__((interrupt)) void
-#define LOCAL 0xFEE00000ull
-#define IOAPIC 0xFEC00000ull
+#include "../KernelSupport/basics.h"
 
 struct registers { u64 rax, rcx, rdx, rbx, rdi; };
 struct answer { u32 word[4]; };
 enum { EAX, EBX, ECX, EDX };
 enum { NONE = 255, UD = 6, GP = 13 };
 
-static inline void out8(u16 port, u8 v) { asm volatile("outb %0, %1" ::"a"(v), "Nd"(port)); }
-static inline void out32(u16 port, u32 v) { asm volatile("outl %0, %1" ::"a"(v), "Nd"(port)); }
-static inline u8 in8(u16 port) {
-    u8 v;
-    asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-static inline u32 in32(u16 port) {
-    u32 v;
-    asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-static inline u32 load32(u64 at) { return *(volatile u32 *)at; }
-static inline void store32(u64 at, u32 v) { *(volatile u32 *)at = v; }
 static inline u64 read_msr(u32 n) {
     u32 a, d;
     asm volatile("rdmsr" : "=a"(a), "=d"(d) : "c"(n));

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import X86
 
@@ -13,7 +14,7 @@ import X86
         let a = try BlockRig(executor: .stepwise, faultsOnIST: onIST, mode: mode)
         let b = try BlockRig(executor: .blocks, faultsOnIST: onIST, mode: mode)
         for rig in [a, b] {
-            var random = SplitMix(seed ^ 0x5EED)
+            var random = SplitMix64(seed ^ 0x5EED)
             rig.write(program, at: BlockRig.code)
             for n in 0..<BlockRig.dataSize / 8 {
                 rig.write64(random.next() & random.next(), at: BlockRig.data + n * 8)
@@ -32,7 +33,7 @@ import X86
         -> Int
     {
         let (a, b) = try pair(seed, mode)
-        var random = SplitMix(seed &* 31)
+        var random = SplitMix64(seed &* 31)
         for stop in 0..<stops {
             let byCycles = random.chance(30)
             let step = UInt64(1 + random.below(random.chance(30) ? 4 : largest))

@@ -2,26 +2,6 @@ import X86
 
 @testable import Machine
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): a seeded generator, so that every case
-/// can be repeated.
-struct SplitMix {
-    var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func below(_ n: Int) -> Int { Int(next() % UInt64(n)) }
-    mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }
-    mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
-}
-
 /// A small 64-bit world for one vCPU: page tables, GDT, TSS, IDT and handlers in the low pages,
 /// four pages of code, four of data, and linear aliases of them with fewer rights. Every handler
 /// sends the program on at an address that depends on how many faults came before, so that random

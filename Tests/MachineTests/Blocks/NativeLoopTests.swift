@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import X86
 
@@ -6,7 +7,7 @@ import X86
 /// Loops in host code against executor A: random bodies, random registers, random budgets.
 @Suite struct NativeLoopTests {
     /// A loop of random register arithmetic; after it HLT.
-    static func program(_ random: inout SplitMix) -> [UInt8] {
+    static func program(_ random: inout SplitMix64) -> [UInt8] {
         var body: [UInt8] = []
         for _ in 0..<(1 + random.below(24)) { body += instruction(&random) }
         if random.chance(80) { body += compare(&random) }
@@ -15,19 +16,19 @@ import X86
         return body + [0x0F, 0x80 | condition] + CodeChangeTests.bytes(distance) + [0xF4]
     }
 
-    private static func modRM(_ random: inout SplitMix, _ reg: Int? = nil) -> UInt8 {
+    private static func modRM(_ random: inout SplitMix64, _ reg: Int? = nil) -> UInt8 {
         0xC0 | UInt8(reg ?? random.below(8)) << 3 | UInt8(random.below(8))
     }
 
-    private static func rex(_ random: inout SplitMix) -> [UInt8] {
+    private static func rex(_ random: inout SplitMix64) -> [UInt8] {
         random.chance(80) ? [0x40 | UInt8(random.below(16))] : []
     }
 
-    private static func compare(_ random: inout SplitMix) -> [UInt8] {
+    private static func compare(_ random: inout SplitMix64) -> [UInt8] {
         rex(&random) + [[0x39, 0x3B, 0x29, 0x01, 0x85, 0x21][random.below(6)], modRM(&random)]
     }
 
-    private static func instruction(_ random: inout SplitMix) -> [UInt8] {
+    private static func instruction(_ random: inout SplitMix64) -> [UInt8] {
         let rex = rex(&random)
         let register = UInt8(random.below(8))
         let immediate = CodeChangeTests.bytes(Int(Int32(truncatingIfNeeded: random.next())))
@@ -77,7 +78,7 @@ import X86
     }
 
     @Test func randomLoopsAgree() throws {
-        var random = SplitMix(0x10_0B5)
+        var random = SplitMix64(0x10_0B5)
         var native = 0
         for loop in 0..<1500 {
             let program = Self.program(&random)

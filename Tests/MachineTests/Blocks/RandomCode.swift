@@ -1,10 +1,12 @@
+import SeededRandom
+
 @testable import Machine
 
 /// Random 64-bit instructions for `BlockRig`: mostly well-formed, over registers that mostly point
 /// at the rig's data and code, so that programs go deep, fault often, and now and then rewrite
 /// themselves.
 struct RandomCode {
-    var random: SplitMix
+    var random: SplitMix64
     var bytes: [UInt8] = []
     /// Whether instructions that only CPL 0 may execute are worth including.
     let supervisor: Bool
@@ -13,7 +15,7 @@ struct RandomCode {
     static let pointers = [3, 6, 7, 8, 9, 10, 11]
 
     static func program(_ seed: UInt64, supervisor: Bool) -> [UInt8] {
-        var code = RandomCode(random: SplitMix(seed), supervisor: supervisor)
+        var code = RandomCode(random: SplitMix64(seed), supervisor: supervisor)
         while code.bytes.count < BlockRig.codeSize { code.instruction() }
         return Array(code.bytes.prefix(BlockRig.codeSize))
     }

@@ -1,24 +1,7 @@
+import SeededRandom
 @testable import Trace
 
-/// SplitMix64: the same numbers for a seed everywhere.
-struct SeededNumbers {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
-    /// 0..<limit.
-    mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
-
-    mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
-
+extension SplitMix64 {
     /// A number of any magnitude: extremes are as likely as small ones.
     mutating func anySize() -> UInt64 {
         let bits = below(66)
@@ -44,7 +27,7 @@ struct RecordingMaker {
         /// Loops over a few sites, as a boot has.
         case regular
     }
-    private var numbers: SeededNumbers
+    private var numbers: SplitMix64
     private let style: Style
     private let cpus: Int
     private let sharedSize: Int
@@ -57,7 +40,7 @@ struct RecordingMaker {
     private var position = 0
 
     init(seed: UInt64, style: Style, cpus: Int, sharedSize: Int) {
-        numbers = SeededNumbers(seed)
+        numbers = SplitMix64(seed)
         self.style = style
         self.cpus = cpus
         self.sharedSize = sharedSize
