@@ -34,9 +34,9 @@ enum Tool {
         return process
     }
 
-    /// Runs to the end. Output is read while it runs, so that no pipe fills. What has not ended after
-    /// `patience` seconds hangs, and is killed: `status` is then 137 (128 + SIGKILL), which no test
-    /// expects of it. The slowest that the tests run takes 20 s on a busy machine.
+    /// Runs to the end. Output is read while it runs, so that no pipe fills. What has not ended
+    /// after `patience` seconds hangs, and is killed: `status` is then 137 (128 + SIGKILL), which
+    /// no test expects of it. The slowest that the tests run takes 20 s on a busy machine.
     static func run(
         _ arguments: [String], input: String? = nil, path: String = path, patience: Double = 300
     ) throws -> Result {
