@@ -56,7 +56,7 @@ public struct LinuxKernel {
             addresses < end
         else { return nil }
         return UnwindTables.Table(
-            code: image, addresses: addresses, entries: entries, count: (end - addresses) / 4)
+            code: [image], addresses: addresses, entries: entries, count: (end - addresses) / 4)
     }
 
     /// Virtual minus physical address: by where the banner lies. It is text that the kernel's log

@@ -1,8 +1,8 @@
 /// A loaded module of a kernel.
 public struct KernelModule: Sendable {
     public var name: String
-    /// Where its code lies.
-    public var range: Range<UInt64>
+    /// Where its code and data lie; what only its start needs is a piece of its own, until it is over.
+    public var ranges: [Range<UInt64>]
     public var symbols: [KernelSymbol]
     /// By which its callers are found.
     var unwinding: UnwindTables.Table?
@@ -28,35 +28,44 @@ struct KernelModules {
             modules.count < Self.moduleLimit
         {
             let module = place &- link
-            if let name = memory.text(module &+ name, limit: 56), let range = code(module) {
+            let ranges = pieces(module)
+            if let name = memory.text(module &+ name, limit: 56), !ranges.isEmpty {
                 modules.append(
                     KernelModule(
-                        name: name, range: range, symbols: symbols(module, range),
-                        unwinding: unwinding(module, range)))
+                        name: name, ranges: ranges, symbols: symbols(module, ranges),
+                        unwinding: unwinding(module, ranges)))
             }
             next = memory.word(place)
         }
         return modules
     }
 
-    /// One piece of memory up to Linux 6.3; since 6.4 several, of which the first has the code.
-    private func code(_ module: UInt64) -> Range<UInt64>? {
-        let layouts = [("core_layout", "module_layout"), ("mem", "module_memory")]
-        for (member, structure) in layouts {
-            guard let offset = types.offset(of: member, in: "module"),
-                let base = types.offset(of: "base", in: structure),
-                let size = types.offset(of: "size", in: structure),
-                let start = memory.word(module &+ offset &+ base), start >> 47 == 0x1FFFF,
-                let length = memory.number(module &+ offset &+ size, size: 4), length > 0,
-                length < Self.largest, start < .max - Self.largest
-            else { continue }
-            return start..<(start + length)
+    /// Up to Linux 6.3 one piece of memory, and one for its start; since 6.4 one of each kind (enum
+    /// mod_mem_type of linux/module.h has seven).
+    private func pieces(_ module: UInt64) -> [Range<UInt64>] {
+        let pieces = ["core_layout", "init_layout"].compactMap { member in
+            types.offset(of: member, in: "module").flatMap {
+                piece(module &+ $0, "module_layout")
+            }
         }
-        return nil
+        guard pieces.isEmpty, let offset = types.offset(of: "mem", in: "module"),
+            let size = types.size(of: "module_memory")
+        else { return pieces }
+        return (0..<7).compactMap { piece(module &+ offset &+ $0 &* size, "module_memory") }
+    }
+
+    private func piece(_ place: UInt64, _ structure: String) -> Range<UInt64>? {
+        guard let base = types.offset(of: "base", in: structure),
+            let size = types.offset(of: "size", in: structure),
+            let start = memory.word(place &+ base), start >> 47 == 0x1FFFF, start & 0xFFF == 0,
+            let length = memory.number(place &+ size, size: 4), length > 0,
+            length < Self.largest, start < .max - Self.largest
+        else { return nil }
+        return start..<(start + length)
     }
 
     private func unwinding(
-        _ module: UInt64, _ range: Range<UInt64>
+        _ module: UInt64, _ ranges: [Range<UInt64>]
     ) -> UnwindTables.Table? {
         let name = "mod_arch_specific"
         guard let arch = types.offset(of: "arch", in: "module"),
@@ -68,11 +77,11 @@ struct KernelModules {
             let table = memory.word(module &+ arch &+ entries)
         else { return nil }
         return UnwindTables.Table(
-            code: range, addresses: addresses, entries: table, count: count)
+            code: ranges, addresses: addresses, entries: table, count: count)
     }
 
     /// The symbols that the kernel keeps of a module, in an ELF symbol table.
-    private func symbols(_ module: UInt64, _ range: Range<UInt64>) -> [KernelSymbol] {
+    private func symbols(_ module: UInt64, _ ranges: [Range<UInt64>]) -> [KernelSymbol] {
         let name = "mod_kallsyms"
         guard let offset = types.offset(of: "kallsyms", in: "module"),
             let table = memory.word(module &+ offset),
@@ -88,7 +97,8 @@ struct KernelModules {
             let entry = entries &+ n &* 24
             guard let place = memory.number(entry, size: 4),
                 let info = memory.number(entry &+ 4, size: 1),
-                let address = memory.word(entry &+ 8), range.contains(address),
+                let address = memory.word(entry &+ 8),
+                ranges.contains(where: { $0.contains(address) }),
                 let text = memory.text(texts &+ place, limit: 128), !text.isEmpty
             else { continue }
             symbols.append(

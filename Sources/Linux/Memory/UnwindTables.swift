@@ -4,12 +4,14 @@
 struct UnwindTables {
     /// Addresses and entries of an image, side by side and in ascending order.
     struct Table: Sendable {
-        var code: Range<UInt64>
+        var code: [Range<UInt64>]
         /// 32 bits each, relative to their own place.
         var addresses: UInt64
         /// Six bytes each: offsets of SP and BP, and what they are relative to.
         var entries: UInt64
         var count: UInt64
+
+        func covers(_ address: UInt64) -> Bool { code.contains { $0.contains(address) } }
     }
 
     private struct Entry {
@@ -58,7 +60,7 @@ struct UnwindTables {
     }
 
     private func entry(_ address: UInt64) -> Entry? {
-        guard let table = tables.first(where: { $0.code.contains(address) }) else { return nil }
+        guard let table = tables.first(where: { $0.covers(address) }) else { return nil }
         var low: UInt64 = 0
         var high = table.count
         while low < high {
@@ -125,7 +127,7 @@ struct UnwindTables {
             default: break
             }
             registers = [:]
-            guard tables.contains(where: { $0.code.contains(rip) }) else { return frames }
+            guard tables.contains(where: { $0.covers(rip) }) else { return frames }
             frames.append(LinuxKernel.Frame(address: rip, isReturn: entry.form == .call))
             if sp == old.0 { return frames }
         }

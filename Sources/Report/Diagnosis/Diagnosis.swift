@@ -58,9 +58,7 @@ public struct Diagnosis {
                 lines.append("  It said: \(Self.printable(outcome.reason))")
             }
         }
-        if let first = input.places.first, let place = source(of: first) {
-            lines.append("  At \(place)")
-        }
+        if let place = source { lines.append("  At \(place)") }
         lines.append(
             "  On CPU \(outcome.cpu), after \(outcome.instructions) instructions, "
                 + "\(outcome.cycles) cycles and \(outcome.events) events")
@@ -94,9 +92,11 @@ public struct Diagnosis {
     }
 
     /// Where RIP is; for a kernel that gave up, who made it do so.
-    private func source(of place: DiagnosisPlace) -> String? {
+    private var source: String? {
+        guard let place = input.places.first else { return nil }
         if input.searchesStacks, input.outcome.kind == .hostPanic {
-            return panicCaller(place)
+            // It need not be the processor that ran last: a panic stops the others.
+            return input.places.lazy.compactMap { panicCaller($0) }.first
         }
         if [.guestPanic, .hostPanic].contains(input.outcome.kind) {
             let frames = StackWalk.frames(place, input.symbols)
@@ -114,15 +114,19 @@ public struct Diagnosis {
         return input.symbols.lookup(place.registers.rip, in: place.context).map(Self.text)
     }
 
-    /// Who called the function `panic`, on the place's stack.
+    /// Who called the function `panic`, on the place's stack; and what that had interrupted: an
+    /// exception's handler that gives up says of itself only that it did.
     private func panicCaller(_ place: DiagnosisPlace) -> String? {
-        let callers = frames(place).dropFirst().compactMap {
-            input.symbols.lookup($0.address &- 1, in: place.context)
+        let frames = frames(place)
+        let callers = frames.map {
+            input.symbols.lookup($0.isReturn ? $0.address &- 1 : $0.address, in: place.context)
         }
-        guard let panic = callers.lastIndex(where: { $0.symbol == "panic" }),
-            panic + 1 < callers.count
+        guard let panic = callers.dropFirst().lastIndex(where: { $0?.symbol == "panic" }),
+            panic + 1 < callers.count, let caller = callers[panic + 1]
         else { return nil }
-        return Self.text(callers[panic + 1])
+        let interrupted = frames.indices.dropFirst(panic + 1).first { !frames[$0].isReturn }
+        let after = interrupted.flatMap { callers[$0] }
+        return Self.text(caller) + (after.map { ", which interrupted \(Self.text($0))" } ?? "")
     }
 
     private func frames(_ place: DiagnosisPlace) -> [StackWalk.Frame] {

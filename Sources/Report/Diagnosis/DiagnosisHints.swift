@@ -14,6 +14,7 @@ enum DiagnosisHints {
             privilegedInstruction(place, input, &hints)
         }
         interruptsOff(input, &hints)
+        loops(input, &hints)
         silentGuest(input, &hints)
         return hints
     }
@@ -165,15 +166,39 @@ enum DiagnosisHints {
     }
 
     private static func interruptsOff(_ input: DiagnosisInput, _ hints: inout [String]) {
-        guard input.outcome.kind == .limit, let place = input.places.first,
-            !place.takesInterrupts
-        else { return }
-        let why =
-            place.registers.rflags & RFLAGS.interruptEnable == 0
-            ? "IF = 0" : "virtual, by its shared page"
-        hints.append(
-            "\(place.title): interrupts are off (\(why)), so nothing can take the processor away: "
-                + "a deadlock if it waits or loops")
+        guard input.outcome.kind == .limit else { return }
+        // Of a kernel with several processors the one that is stuck need not be the one whose
+        // instruction was the last.
+        for place in input.places.prefix(input.isPlain ? .max : 1) where !place.takesInterrupts {
+            let why =
+                place.registers.rflags & RFLAGS.interruptEnable == 0
+                ? "IF = 0" : "virtual, by its shared page"
+            hints.append(
+                "\(place.title): interrupts are off (\(why)), so nothing can take the processor "
+                    + "away: a deadlock if it waits or loops")
+        }
+    }
+
+    /// How many interrupts of a processor must find it in the same function.
+    static let sameFunction = 6
+
+    /// A kernel that every interrupt finds in the same function loops there, or waits in a loop.
+    private static func loops(_ input: DiagnosisInput, _ hints: inout [String]) {
+        guard input.outcome.kind == .limit, input.isPlain else { return }
+        let events = input.events.map(\.event)
+        for cpu in Set(events.map(\.cpu)).sorted() {
+            let last = events.filter { $0.cpu == cpu }.suffix(sameFunction)
+            let places = last.map { input.symbols.lookup($0.rip, in: .hostKernel) }
+            guard last.count == sameFunction,
+                last.allSatisfy({ $0.kind == .interrupt && $0.from == .hostKernel }),
+                let first = places[0], let name = first.symbol, !name.contains("idle"),
+                places.allSatisfy({ $0?.symbol == name && $0?.image == first.image })
+            else { continue }
+            let function = first.image.isEmpty ? name : "\(first.image)!\(name)"
+            hints.append(
+                "the last \(sameFunction) interrupts of CPU \(cpu) all found it in \(function): "
+                    + "it loops there")
+        }
     }
 
     /// Instructions without an event of the guest's own that are worth a word.

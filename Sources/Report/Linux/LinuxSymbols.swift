@@ -25,7 +25,7 @@ public struct LinuxSymbols {
             }
             for module in kernel.modules {
                 table.add(
-                    symbols: module.symbols.map(Self.entry), range: module.range,
+                    symbols: module.symbols.map(Self.entry), ranges: module.ranges,
                     name: module.name, contexts: Self.contexts)
             }
         }
@@ -34,7 +34,7 @@ public struct LinuxSymbols {
     private mutating func add(_ symbols: KernelSymbols, _ range: Range<UInt64>) {
         table.add(
             symbols: symbols.list.filter { range.contains($0.address) }.map(Self.entry),
-            range: range, name: "", contexts: Self.contexts)
+            ranges: [range], name: "", contexts: Self.contexts)
     }
 
     private static func entry(_ symbol: KernelSymbol) -> ELFSymbol {

@@ -68,13 +68,13 @@ public struct SymbolTable: Sendable {
     /// Notes what could not be read.
     mutating func note(_ fault: String) { faults.append(fault) }
 
-    /// Adds names that do not come from an ELF file, for the addresses of a range.
+    /// Adds names that do not come from an ELF file, for the addresses of some ranges.
     mutating func add(
-        symbols: [ELFSymbol], range: Range<UInt64>, name: String, contexts: [Context]
+        symbols: [ELFSymbol], ranges: [Range<UInt64>], name: String, contexts: [Context]
     ) {
         images.append(
             Image(
-                name: name, contexts: contexts, ranges: [range], symbols: ELFSymbols(symbols),
+                name: name, contexts: contexts, ranges: ranges, symbols: ELFSymbols(symbols),
                 lines: nil))
     }
 
