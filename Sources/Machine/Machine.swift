@@ -44,6 +44,8 @@ public final class Machine {
     /// The last instant of a scheduled event, a poll, or a limit at which all vCPUs were waiting:
     /// how far time has come while they do.
     var lastInstant: UInt64 = 0
+    /// The vCPU whose turn a limit may have interrupted; its barrier is `CPUState.turnBarrier`.
+    var turn: Int?
     /// Filled by the executor that meets an instruction it cannot execute: its place and name.
     var notExecutable: (cpu: Int, rip: UInt64, name: String)?
     /// Turns in a row in which a vCPU did nothing, to notice an executor that never would.

@@ -18,8 +18,7 @@ extension Bus {
         cpu.pointee.cycles = max(cpu.pointee.cycles, cycle)
         guard let running else { return }
         // It must stop at its next boundary: how far it may go is decided anew.
-        running.pointee.cycleDeadline = min(
-            running.pointee.cycleDeadline, running.pointee.cycles)
+        running.endTurn(at: running.pointee.cycles)
         running.pointee.attention |= Attention.leaveBlock
     }
 

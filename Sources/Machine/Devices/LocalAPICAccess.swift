@@ -30,7 +30,7 @@ extension Bus {
         schedule.insert(
             ScheduledEvent(instant: cycle, sequence: nextSequence, cpu: target, action: action))
         nextSequence &+= 1
-        running.pointee.cycleDeadline = min(running.pointee.cycleDeadline, cycle)
+        running.endTurn(at: cycle)
         running.pointee.attention |= Attention.leaveBlock
     }
 

@@ -5,6 +5,7 @@ extension Machine {
     /// refused: a fixed interrupt whose vector is below 16 or whose local APIC is switched off.
     @discardableResult
     public func inject(_ stimulus: Stimulus, cpu index: Int) -> Bool {
+        turn = nil
         let cpu = cpus[index]
         let wasRunnable = cpu.isRunnable
         let now = self.now(cpu: index)
@@ -39,7 +40,7 @@ extension Machine {
             event.instant = cycle
             bus.schedule.insert(event)
             for cpu in cpus {
-                cpu.pointee.cycleDeadline = min(cpu.pointee.cycleDeadline, cycle)
+                cpu.endTurn(at: cycle)
                 cpu.pointee.attention |= Attention.leaveBlock
             }
         case .instruction(let count):
@@ -52,7 +53,10 @@ extension Machine {
     }
 
     /// Bytes reach the serial port's receiver; what its FIFO has no room for waits its turn.
-    public func deliverConsole(_ bytes: [UInt8]) { deliverConsole(bytes, at: cycles) }
+    public func deliverConsole(_ bytes: [UInt8]) {
+        turn = nil
+        deliverConsole(bytes, at: cycles)
+    }
 
     func deliverConsole(_ bytes: [UInt8], at cycle: UInt64) {
         bus.receiveConsole(bytes, at: cycle)

@@ -246,6 +246,8 @@ public struct CPUState {
     var monitoredLine: UInt64 = CPUState.noMonitor
     /// The least cycle of the other vCPUs that run in this turn; no clock is read beyond it.
     var timeHorizon: UInt64 = .max
+    /// Where its turn ends if no limit of the run is there first (`Schedule/MachineRun.swift`).
+    var turnBarrier: UInt64 = 0
 
     static let noMonitor: UInt64 = .max
 

@@ -97,7 +97,7 @@ extension Machine {
             sleeper.pointee.cycles = max(sleeper.pointee.cycles, cycle, lastInstant)
         }
         for cpu in cpus {
-            cpu.pointee.cycleDeadline = min(cpu.pointee.cycleDeadline, cpu.pointee.cycles)
+            cpu.endTurn(at: cpu.pointee.cycles)
             cpu.pointee.attention |= Attention.leaveBlock
         }
     }

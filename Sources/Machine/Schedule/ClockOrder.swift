@@ -15,7 +15,7 @@ extension CPU {
     @inline(never)
     func awaitTurn() {
         pointee.attention |= Attention.awaitsTurn | Attention.leaveBlock
-        pointee.cycleDeadline = min(pointee.cycleDeadline, pointee.cycles)
+        endTurn(at: pointee.cycles)
     }
 
     /// Whether the vCPU stands before a clock that another has yet to reach.

@@ -9,6 +9,10 @@ import X86
 /// it; when all have reached it, what is scheduled for it happens. A vCPU stops at the first
 /// instruction boundary at or past a barrier, and before an instruction that reads a clock which
 /// others have yet to reach (`ClockOrder.swift`): its cycle is a barrier, too.
+///
+/// A turn that a limit interrupts is part of the state: the vCPU goes on with it, up to the barrier
+/// that the turn began with, though what made that barrier (a timer, say) may be gone. What happens
+/// at a count of instructions ends the turn.
 extension Machine {
     private enum Turn {
         case cpu(CPU, barrier: UInt64)
@@ -42,19 +46,35 @@ extension Machine {
                 let total = instructions
                 if cpu.pointee.cycles >= limits.cycles { return .cycleLimit }
                 if total >= limits.instructions { return .instructionLimit }
-                performInstructionStimuli(cpu)
+                // What happens to it may schedule something before the barrier, or wake another.
+                if performInstructionStimuli(cpu) { continue }
                 if governor != nil { ringAlarm(cpu) }
                 cpu.pointee.attention &= ~Attention.awaitsTurn
                 cpu.pointee.timeHorizon = timeHorizon(for: cpu)
                 let schedule = bus.instructionSchedules[Int(cpu.pointee.index)]
                 let room = limits.instructions - total
                 let (end, overflow) = cpu.pointee.instructions.addingReportingOverflow(room)
+                cpu.pointee.turnBarrier = barrier
                 cpu.pointee.cycleDeadline = min(barrier, limits.cycles)
                 cpu.pointee.instructionDeadline = min(
                     overflow ? .max : end, schedule.next, alarms[Int(cpu.pointee.index)])
+                turn = Int(cpu.pointee.index)
                 execute(cpu)
+                if !isShort(cpu) || isDue(cpu) { turn = nil }
             }
         }
+    }
+
+    /// Whether something waits for the vCPU's count of instructions, which ends its turn.
+    private func isDue(_ cpu: CPU) -> Bool {
+        let index = Int(cpu.pointee.index)
+        let next = min(bus.instructionSchedules[index].next, alarms[index])
+        return cpu.pointee.instructions >= next
+    }
+
+    /// Whether a vCPU's turn has not come to its end.
+    private func isShort(_ cpu: CPU) -> Bool {
+        cpu.isRunnable && cpu.pointee.cycles < cpu.pointee.turnBarrier
     }
 
     /// While all vCPUs wait, time has come as far as the limit.
@@ -64,6 +84,21 @@ extension Machine {
     }
 
     private func nextTurn() -> Turn {
+        if let turn, isShort(cpus[turn]) {
+            return .cpu(cpus[turn], barrier: cpus[turn].pointee.turnBarrier)
+        }
+        return newTurn()
+    }
+
+    /// The turn that was interrupted, where it is not the one that would begin now.
+    var unfinishedTurn: (index: Int, barrier: UInt64)? {
+        guard let turn, isShort(cpus[turn]) else { return nil }
+        let barrier = cpus[turn].pointee.turnBarrier
+        if case .cpu(let next, barrier) = newTurn(), next == cpus[turn] { return nil }
+        return (turn, barrier)
+    }
+
+    private func newTurn() -> Turn {
         var running = 0
         var earliest = UInt64.max
         for cpu in cpus where cpu.isRunnable {
@@ -182,13 +217,26 @@ extension Machine {
         }
     }
 
-    /// Stimuli that were set for an instruction count which the vCPU has now reached.
-    private func performInstructionStimuli(_ cpu: CPU) {
+    /// Stimuli that were set for an instruction count which the vCPU has now reached; true if there
+    /// were some.
+    private func performInstructionStimuli(_ cpu: CPU) -> Bool {
         let index = Int(cpu.pointee.index)
+        var performed = false
         while bus.instructionSchedules[index].next <= cpu.pointee.instructions {
-            guard let event = bus.instructionSchedules[index].takeNext() else { return }
+            guard let event = bus.instructionSchedules[index].takeNext() else { break }
             bus.perform(event.action, on: cpu, at: cpu.pointee.cycles)
+            performed = true
         }
+        return performed
+    }
+}
+
+extension CPU {
+    /// Ends the turn at a cycle at the latest.
+    @inline(__always)
+    func endTurn(at cycle: UInt64) {
+        pointee.cycleDeadline = min(pointee.cycleDeadline, cycle)
+        pointee.turnBarrier = min(pointee.turnBarrier, cycle)
     }
 }
 

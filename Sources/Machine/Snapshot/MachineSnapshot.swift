@@ -53,6 +53,8 @@ extension Machine {
     private static let monitors: UInt64 = 1 << 49
     /// Set where the test device has been used.
     private static let testDevice: UInt64 = 1 << 50
+    /// Set where a turn was interrupted that would not begin again.
+    private static let unfinished: UInt64 = 1 << 51
 
     public func save(_ selection: SnapshotPages = .all) -> MachineSnapshot {
         var numbers: [UInt32] = []
@@ -130,9 +132,12 @@ extension Machine {
         if cpus.contains(where: \.hasExtendedState) { format |= Machine.extended }
         if cpus.contains(where: \.isMonitoring) { format |= Machine.monitors }
         if bus.testDevice.isUsed { format |= Machine.testDevice }
+        let unfinishedTurn = stream.reading ? nil : self.unfinishedTurn
+        if unfinishedTurn != nil { format |= Machine.unfinished }
         try stream.field(&format)
         let isExtended = format & Machine.extended != 0
-        let known = Machine.extended | Machine.monitors | Machine.testDevice
+        let known =
+            Machine.extended | Machine.monitors | Machine.testDevice | Machine.unfinished
         guard format & ~known == stateFormat else {
             throw stream.damaged("this is not a machine's state, or of another format")
         }
@@ -158,6 +163,7 @@ extension Machine {
             try cpu.transferMonitor(&stream, isPresent: format & Machine.monitors != 0)
         }
         try bus.testDevice.transfer(&stream, isPresent: format & Machine.testDevice != 0)
+        try transferTurn(&stream, unfinishedTurn, isPresent: format & Machine.unfinished != 0)
         guard stream.reading else { return }
         // No instruction runs past a poll by as much as this.
         let reached = cpus.filter(\.isRunnable).map(\.pointee.cycles).min() ?? 0
@@ -165,6 +171,23 @@ extension Machine {
         guard nextPoll >= least, nextPoll % pollInterval == 0 else {
             throw stream.damaged("the next poll is at an impossible instant")
         }
+    }
+
+    private func transferTurn(
+        _ stream: inout StateStream, _ unfinished: (index: Int, barrier: UInt64)?, isPresent: Bool
+    ) throws(MachineError) {
+        if stream.reading { turn = nil }
+        guard isPresent else { return }
+        var index = UInt8(truncatingIfNeeded: unfinished?.index ?? 0)
+        var barrier = unfinished?.barrier ?? 0
+        try stream.field(&index)
+        try stream.field(&barrier)
+        guard stream.reading else { return }
+        guard Int(index) < cpus.count else {
+            throw stream.damaged("a turn of a vCPU that is not there")
+        }
+        turn = Int(index)
+        cpus[Int(index)].pointee.turnBarrier = barrier
     }
 
     private func checkPages(_ snapshot: MachineSnapshot) throws(MachineError) {
