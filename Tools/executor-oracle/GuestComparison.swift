@@ -31,12 +31,17 @@ struct GuestComparison {
             commandLine: "", memory: guest.memory, cpus: guest.cpus, vendor: guest.vendor,
             costs: .uniform, seed: guest.seed)
         session.platform = .pc
+        session.disks = (0..<guest.disks).map {
+            SessionDisk(name: "disk\($0)", size: 300 * 512 - UInt64($0), isReadOnly: $0 == 1)
+        }
+        session.hasVirtioConsole = guest.hasConsole
+        session.consoleInput = guest.typesAtConsole ? .virtio : .serial
         session.limits = RunLimits(cycles: cycles)
         return session
     }
 
     private func machine(_ executor: Executor) throws -> Machine {
-        let machine = try session.makeMachine(executor: executor)
+        let machine = try session.makeMachine(executor: executor, disks: PatternDisk())
         var numbers = SplitMix64(guest.seed ^ 0x1213)
         for _ in 0..<numbers.below(24) {
             let kinds: [Stimulus] = [
@@ -63,7 +68,7 @@ struct GuestComparison {
     }
 
     /// A and B3 stop at the same random limits, at every one of which they must be equal; a third
-    /// machine goes in one piece.
+    /// machine goes in one piece, and a fourth goes on from snapshots of the first.
     private mutating func compareExecutors() throws {
         let a = try machine(.stepwise)
         let b = try machine(.blocks)
@@ -72,6 +77,7 @@ struct GuestComparison {
         var reason = StopReason.requested
         var last = (cycles: UInt64(0), instructions: UInt64(0))
         var cuts: [RunLimits] = []
+        var copy = SnapshotCopy()
         for stop in 0... {
             let limits = nextLimits(a, &numbers)
             cuts.append(limits)
@@ -92,11 +98,14 @@ struct GuestComparison {
             last = (a.cycles, a.instructions)
             stops += 1
             if isDone { break }
+            if numbers.chance(2) { try copy.take(a) { try machine(.blocks) } }
         }
+        try copy.finish(RunLimits(cycles: cycles), b, reason)
         let reasonWhole = whole.run(RunLimits(cycles: cycles))
         guard reasonWhole == reason, whole.digest() == b.digest() else {
             throw Disagreement(
-                description: "in one piece: \(reasonWhole) and \(reason), \(difference(whole, b))")
+                description:
+                    "in one piece: \(reasonWhole) and \(reason), \(Self.difference(whole, b))")
         }
         instructions = a.instructions
         ending = "\(reason)"
@@ -158,10 +167,10 @@ struct GuestComparison {
         let sound = a.digest() == b.digest() ? "equal" : "already different"
         let end = try pair(before + [RunLimits(cycles: cycles, instructions: high)])
         return "\(sound) after \(low) instructions, at " + places.joined(separator: "; ")
-            + "; then " + difference(end.a, end.b)
+            + "; then " + Self.difference(end.a, end.b)
     }
 
-    private func difference(_ a: Machine, _ b: Machine) -> String {
+    static func difference(_ a: Machine, _ b: Machine) -> String {
         var found: [String] = []
         func hex(_ v: UInt64) -> String { String(v, radix: 16) }
         for n in 0..<a.cpuCount {
@@ -209,6 +218,7 @@ struct GuestComparison {
         var options = RecordingOptions()
         options.checkpointInterval = 100_000
         options.console = ScriptedConsole(Array("hostile\n".utf8))
+        options.disks = (0..<guest.disks).map { PatternDisk(number: $0) }
         var session = self.session
         session.level = guest.seed & 1 == 0 ? .tables : .paths
         let writer = try session.makeWriter(path: path)

@@ -12,11 +12,14 @@ struct HostileCode {
     var code: Emitter
     /// Bytes of RAM.
     let memory: UInt64
+    /// Virtio devices that the machine has.
+    let functions: Int
     private var example = HostileInstruction()
 
-    init(_ numbers: SplitMix64, _ size: CodeSize, memory: UInt64) {
+    init(_ numbers: SplitMix64, _ size: CodeSize, memory: UInt64, functions: Int = 0) {
         self.numbers = numbers
         self.memory = memory
+        self.functions = functions
         code = Emitter(size)
     }
 
@@ -27,7 +30,11 @@ struct HostileCode {
     }
 
     private mutating func piece() {
-        switch numbers.below(64) {
+        switch numbers.below(76) {
+        case 64..<69: virtio()
+        case 69, 70: board()
+        case 71, 72: firmware()
+        case 73, 74, 75: processors()
         case 0..<26: instruction()
         case 26..<32: code.load(numbers.pick([0, 1, 2, 3, 5, 6, 7]), value())
         case 32, 33: controlRegister()

@@ -13,6 +13,11 @@ struct HostileGuest {
     var memory: UInt64 = 16 << 20
     var cpus = 1
     var vendor = Vendor.intel
+    /// Virtio block devices; the second is read-only.
+    var disks = 0
+    var hasConsole = false
+    /// Whether typed bytes reach the virtio console.
+    var typesAtConsole = false
     /// Seeds what is injected, where runs are cut, and RDRAND.
     var seed: UInt64 = 0
 
@@ -24,7 +29,11 @@ struct HostileGuest {
         guard file.count > 40, Self.word(file, 40) == Self.mark else { return }
         memory = min(max(Self.word(file, 32) & ~0xFFF, 0x1000), 64 << 20)
         cpus = Int(min(max(Self.word(file, 24), 1), 64))
-        vendor = Self.word(file, 16) == 0 ? .intel : .amd
+        let kind = Self.word(file, 16)
+        vendor = kind & 1 == 0 ? .intel : .amd
+        disks = Int(kind >> 8 & 3)
+        hasConsole = kind & 2 != 0
+        typesAtConsole = hasConsole && kind & 4 != 0
         seed = Self.word(file, 8)
     }
 
@@ -38,56 +47,90 @@ struct HostileGuest {
         memory = numbers.pick([0x13_0000, 0x14_0000, 0x20_0000, 0x20_1000, 0x40_0000])
         cpus = numbers.pick([1, 1, 1, 2, 2, 3, 4])
         vendor = numbers.chance(50) ? .intel : .amd
+        disks = numbers.pick([0, 0, 1, 1, 2])
+        hasConsole = numbers.chance(40)
+        typesAtConsole = hasConsole && numbers.chance(50)
+        let functions = disks + (hasConsole ? 1 : 0)
         var tables = HostileTables(SplitMix64(numbers.next()), memory: memory)
         tables.fill()
-        let isLong = numbers.chance(60)
-        tables.put(
-            isLong ? Self.setup64(&numbers, cpus) : Self.setup32(&numbers, cpus), at: Layout.setup)
+        let isLong = numbers.chance(55)
+        let isReal = !isLong && numbers.chance(30)
+        let setup =
+            isLong
+            ? Self.setup64(&numbers, cpus)
+            : isReal ? Self.setup16(&numbers, cpus) : Self.setup32(&numbers, cpus)
+        tables.put(setup, at: Layout.setup)
         tables.put(Self.handler(.bits64, &numbers), at: Layout.handlers)
         tables.put(Self.handler(.bits32, &numbers), at: Layout.handler32)
         tables.put(Self.interrupt(.bits64), at: Layout.interrupt64)
         tables.put(Self.interrupt(.bits32), at: Layout.interrupt32)
         for size in [CodeSize.bits64, .bits32] {
-            var code = HostileCode(SplitMix64(numbers.next()), size, memory: memory)
+            var code = HostileCode(
+                SplitMix64(numbers.next()), size, memory: memory, functions: functions)
             tables.put(code.program(Int(Layout.codeSize)), at: Layout.code(size))
         }
-        var low = HostileCode(SplitMix64(numbers.next()), .bits16, memory: memory)
-        var program = low.program(Int(Layout.handler16 - Layout.code16))
+        var low = HostileCode(
+            SplitMix64(numbers.next()), .bits16, memory: memory, functions: functions)
+        var program = low.program(Int(Layout.toReal - Layout.code16))
+        program += Self.toReal
+        program += [UInt8](
+            repeating: 0x90, count: Int(Layout.handler16 - Layout.code16) - program.count)
         program += Self.handler16()
         program += [UInt8](
             repeating: 0, count: Int(Layout.lowPointers - Layout.code16) - program.count)
         program += tables.bytes[Int(Layout.pointers - Layout.setup)...].prefix(64)
         image = HostileGuest.elf(
-            is64Bit: isLong, segments: [(0, Self.realVectors), (Layout.code16, program)],
+            is64Bit: isLong,
+            segments: Self.realVectors(keepsBIOS: numbers.chance(70))
+                + [(Layout.code16, program)],
             main: tables.bytes)
-        for value in [Self.mark, memory, UInt64(cpus), vendor == .intel ? 0 : 1, seed] {
+        var kind: UInt64 = vendor == .intel ? 0 : 1
+        kind |= (hasConsole ? 2 : 0) | (typesAtConsole ? 4 : 0) | UInt64(disks) << 8
+        for value in [Self.mark, memory, UInt64(cpus), kind, seed] {
             for n in 0..<8 { image.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * n))) }
         }
     }
 
     // MARK: - Pieces that make it run
 
-    /// All vectors of real mode lead to `handler16`.
-    private static var realVectors: [UInt8] {
+    /// Vectors of real mode lead to `handler16`, but for those of the BIOS's services and of what
+    /// it drives, where they are kept.
+    private static func realVectors(keepsBIOS: Bool) -> [(UInt64, [UInt8])] {
         let offset = Layout.handler16 - Layout.code16
-        return (0..<256).flatMap { _ in
-            [UInt8(offset & 0xFF), UInt8(offset >> 8), 0x00, UInt8(Layout.code16 >> 12)]
-        }
+        let segment = UInt8(Layout.code16 >> 12)
+        let entry = [UInt8(offset & 0xFF), UInt8(offset >> 8), 0x00, segment]
+        let parts = keepsBIOS ? [0..<8, 10..<16, 32..<112, 120..<256] : [0..<256]
+        return parts.map { part in (UInt64(part.lowerBound) * 4, part.flatMap { _ in entry }) }
     }
 
+    /// CR0.PE goes, and a far jump to `code16`.
+    private static let toReal: [UInt8] = [
+        0x0F, 0x20, 0xC0, 0x24, 0xFE, 0x0F, 0x22, 0xC0, 0xEA, 0x00, 0x00, 0x00,
+        UInt8(Layout.code16 >> 12),
+    ]
+
+    /// Draws the next number into EAX. Real mode's lies in the code's own segment, which is there
+    /// whatever the others are.
     private static func counting(_ e: inout Emitter) {
-        // Through EDI, which 16-bit code reaches with an address-size prefix.
-        e.load(7, Layout.counter)
-        if e.size == .bits16 { e.emit(0x67, 0x66) }
-        e.emit(0x8B, 0x07)
+        let low = Layout.lowCounter - Layout.code16
+        let place = [UInt8(low & 0xFF), UInt8(low >> 8)]
+        if e.size == .bits16 {
+            e.bytes += [0x2E, 0x66, 0xA1] + place
+        } else {
+            e.load(7, Layout.counter)
+            e.emit(0x8B, 0x07)
+        }
         e.operands32()
         e.emit(0x69, 0xC0)
         e.word(0x19660D)
         e.operands32()
         e.emit(0x05)
         e.word(0x3C6E_F35F)
-        if e.size == .bits16 { e.emit(0x67, 0x66) }
-        e.emit(0x89, 0x07)
+        if e.size == .bits16 {
+            e.bytes += [0x2E, 0x66, 0xA3] + place
+        } else {
+            e.emit(0x89, 0x07)
+        }
     }
 
     /// A handler of exceptions: another stack, now and then sound tables again, and on at some
@@ -149,6 +192,13 @@ struct HostileGuest {
         e.emit(0xFC, 0xF3, 0xA5)
         e.loadTable(2, at: Layout.pointers)
         e.store(0xFEE0_00F0, 0x1FF)
+        // The first virtio device's queue, if there is one: as `HostileCode.plainQueue`.
+        for (port, value) in [(0xC00E, 0), (0xC008, Layout.legacyQueue >> 12), (0xC012, 7)] {
+            e.load(2, UInt64(port))
+            e.load(0, value)
+            if port == 0xC00E { e.emit(0x66) }
+            e.emit(port == 0xC012 ? 0xEE : 0xEF)
+        }
         guard cpus > 1 else { return }
         e.store(0xFEE0_0300, 0xC_4500)
         e.store(0xFEE0_0300, 0xC_4600 | Layout.code16 >> 12)
@@ -200,6 +250,20 @@ struct HostileGuest {
         e.writeMSR(0x176, Layout.code32 + 0x100)
         if numbers.chance(50) { e.emit(0xFB) }
         e.goFar(Layout.Selector.code32, Layout.code32)
+        return e.bytes
+    }
+
+    /// Real mode, with the BIOS's interrupts open.
+    private static func setup16(_ numbers: inout SplitMix64, _ cpus: Int) -> [UInt8] {
+        var e = Emitter(.bits32)
+        common(&e, cpus)
+        e.loadTable(3, at: Layout.pointers + 48)
+        e.emit(0xB0, 0xF8, 0xE6, 0x21)
+        // Real mode keeps the limits: 64 KiB, or all of memory.
+        let data = numbers.pick([Layout.Selector.data, Layout.Selector.data16])
+        e.emit(0x66, 0xB8, UInt8(data), 0x00, 0x8E, 0xD8, 0x8E, 0xC0)
+        e.emit(0x66, 0xB8, UInt8(Layout.Selector.data16), 0x00, 0x8E, 0xD0)
+        e.goFar(Layout.Selector.code16, Layout.toReal - Layout.code16)
         return e.bytes
     }
 

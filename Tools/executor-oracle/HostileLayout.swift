@@ -36,13 +36,22 @@ enum HostileLayout {
     static let fileEnd: UInt64 = 0x11_8000
     static let stack: UInt64 = 0x11_C000
     static let pristine: UInt64 = 0x12_0000
+    // Virtio's: the three pages of a queue of 256, then a small queue, buffers, and a table.
+    static let legacyQueue: UInt64 = 0x12_A000
+    static let modernQueue: UInt64 = 0x12_D000
+    static let buffers: UInt64 = 0x12_E000
+    static let indirect: UInt64 = 0x12_F000
     static let end: UInt64 = 0x13_0000
 
     // Below 1 MiB, for real mode and virtual-8086 mode.
     static let code16: UInt64 = 0x8000
+    /// From 16-bit protected mode to real mode, at `code16`.
+    static let toReal: UInt64 = 0xBDE0
     static let handler16: UInt64 = 0xBE00
     /// A copy of `pointers`.
     static let lowPointers: UInt64 = 0xBF00
+    /// `counter`, for real mode.
+    static let lowCounter: UInt64 = 0xBFA0
 
     static func code(_ size: CodeSize) -> UInt64 {
         switch size {

@@ -64,7 +64,8 @@ struct HostileTables {
             (0x40, Self.packed(Layout.code16, 0xFFFF, 0x009B)),
             (0x48, Self.packed(0, 0xFFFF, 0x0093)),
             (0x50, Self.packed(Layout.longTask, 0x67, 0x0089)), (0x58, 0),
-            (0x60, Self.packed(Layout.task32, 0x67, 0x0089)),
+            // Now and then with room for bitmaps of ports and of virtual-8086 mode's interrupts.
+            (0x60, Self.packed(Layout.task32, numbers.pick([0x67, 0x2090]), 0x0089)),
             (0x68, Self.packed(Layout.otherTask32, 0x67, 0x0089)),
             (0x70, Self.packed(Layout.task16, 0x2B, 0x0081)),
             (0x78, Self.packed(Layout.ldt, 0xFF, 0x0082)), (0x80, 0),
@@ -118,6 +119,7 @@ struct HostileTables {
             for n in UInt64(0)..<6 {
                 put(n == 1 ? 0x28 : 0x18, at: task + 0x48 + n * 4, size: 4)
             }
+            put(numbers.pick([0, 0x68, 0x88]), at: task + 0x66, size: 2)
             if numbers.chance(30) { put(numbers.next(), at: task + UInt64(numbers.below(0x60))) }
         }
         for n in UInt64(0)..<22 { put(numbers.next(), at: Layout.task16 + n * 2, size: 2) }
