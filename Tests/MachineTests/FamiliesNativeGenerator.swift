@@ -19,15 +19,25 @@ struct NativeGenerator {
         /// Vector and x87 instructions in 32-bit compatibility mode.
         case vector32
         case x8732
+        /// DPPS, ROUNDPS and the rest of SSE4.1 that computes or picks numbers.
+        case sse41
+        /// FXSAVE, FXRSTOR, XSAVE and XRSTOR, in both modes.
+        case state
+        case state32
+        /// Loads of segment registers, and LAR, LSL, VERR and VERW, in both modes.
+        case segments
+        case segments32
 
         var mode: CodeSize {
             switch self {
-            case .integer32, .vector32, .x8732: .bits32
-            case .integer, .vector, .x87, .transcendental: .bits64
+            case .integer32, .vector32, .x8732, .state32, .segments32: .bits32
+            default: .bits64
             }
         }
-        var isVector: Bool { self == .vector || self == .vector32 }
-        var isX87: Bool { self == .x87 || self == .x8732 || self == .transcendental }
+        var isVector: Bool { [.vector, .vector32, .sse41].contains(self) || isState }
+        var isX87: Bool { [.x87, .x8732, .transcendental].contains(self) || isState }
+        var isState: Bool { self == .state || self == .state32 }
+        var isSegments: Bool { self == .segments || self == .segments32 }
     }
 
     var random: SplitMix64
@@ -41,6 +51,8 @@ struct NativeGenerator {
     }
 
     mutating func next() -> (NativeCase, Instruction) {
+        if subject.isState { return nextState() }
+        if subject.isSegments { return nextSegments() }
         while true {
             let bytes = randomBytes()
             guard let i = bench.decode(bytes), isWanted(i, bytes) else { continue }
@@ -90,6 +102,8 @@ struct NativeGenerator {
         case .x87, .x8732:
             bytes.append(map == 0 ? 0x9B : 0xD8 | UInt8(random.below(8)))
             if random.chance(50) { bytes.append(0xC0 | UInt8(random.below(64))) }
+        case .sse41: return sse41Bytes(after: bytes)
+        case .state, .state32, .segments, .segments32: break
         case .transcendental:
             let codes: [UInt8] = [0xF0, 0xF1, 0xF2, 0xF3, 0xF9, 0xFB, 0xFE, 0xFF]
             return [0xD9, codes[random.below(codes.count)]]
@@ -178,7 +192,7 @@ struct NativeGenerator {
         }
     }
 
-    private mutating func fill(_ c: inout NativeCase) {
+    mutating func fill(_ c: inout NativeCase) {
         for n in 0..<16 { c.registers[n] = value() }
         if random.chance(90) { c.registers[4] = place() & (random.chance(80) ? ~7 : ~0) }
         c.flags = RFLAGS.fixedOne | RFLAGS.interruptEnable | random.next() & RFLAGS.arithmetic
@@ -189,8 +203,9 @@ struct NativeGenerator {
         // The single-step trap after it, and alignment checking during it.
         if random.chance(6) { c.flags |= RFLAGS.tf }
         if random.chance(6) { c.flags |= RFLAGS.ac }
-        if subject.isX87 { return fillX87(&c) }
+        if subject.isX87 && !subject.isState { return fillX87(&c) }
         guard subject.isVector else { return }
+        if subject.isState { fillX87(&c) }
         for n in 0..<32 { c.vectors.xmm[n] = vectorWord() }
         // Flags already set, DAZ and FTZ, exceptions not masked.
         if random.chance(30) { c.vectors.mxcsr |= UInt32(random.below(64)) }
@@ -198,6 +213,7 @@ struct NativeGenerator {
         if random.chance(20) { c.vectors.mxcsr |= 1 << 6 }
         if random.chance(20) { c.vectors.mxcsr |= 1 << 15 }
         if random.chance(10) { c.vectors.mxcsr &= ~(UInt32(random.below(64)) << 7) }
+        if subject.isState { return }
         c.vectors.tags = random.chance(50) ? 0 : 0xFF
         for n in 0..<8 {
             c.vectors.x87[2 * n] = vectorWord()
@@ -205,7 +221,7 @@ struct NativeGenerator {
         }
     }
 
-    private mutating func vectorWord() -> UInt64 {
+    mutating func vectorWord() -> UInt64 {
         switch random.below(8) {
         case 0: return value()
         case 1: return random.next() & random.next()

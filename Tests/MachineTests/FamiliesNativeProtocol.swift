@@ -47,6 +47,10 @@ struct NativeCase {
     var registers = [UInt64](repeating: 0, count: 16)
     var flags: UInt64 = 2
     var vectors = NativeVectors()
+    /// What the data window holds at an offset, beside the pattern.
+    var patch: (offset: Int, bytes: [UInt8])?
+    /// Whether it may load segment registers.
+    var loadsSegments = false
 }
 
 /// What an instruction did.
@@ -59,6 +63,8 @@ struct NativeOutcome {
     var registers = [UInt64](repeating: 0, count: 16)
     var flags: UInt64 = 0
     var vectors = NativeVectors()
+    /// DS, ES, FS, GS; of cases that may load them.
+    var selectors: [UInt16] = [0, 0, 0, 0]
     /// Words of the data window that changed: offset and new value.
     var changes: [UInt64] = []
 
@@ -126,12 +132,18 @@ struct NativeBytes {
     }
 
     mutating func put(_ c: NativeCase) {
-        put(UInt8(c.bytes.count) | (c.mode == .bits32 ? 0x80 : 0))
+        var length = UInt8(c.bytes.count) | (c.mode == .bits32 ? 0x80 : 0)
+        length |= (c.patch == nil ? 0 : 0x40) | (c.loadsSegments ? 0x20 : 0)
+        put(length)
         data.append(contentsOf: c.bytes)
         for _ in c.bytes.count..<15 { put(UInt8(0)) }
         put(c.registers)
         put(c.flags)
         put(c.vectors)
+        guard let patch = c.patch else { return }
+        put(UInt16(patch.offset))
+        put(UInt16(patch.bytes.count))
+        data.append(contentsOf: patch.bytes)
     }
 
     mutating func takeOutcome() -> NativeOutcome {
@@ -144,6 +156,7 @@ struct NativeBytes {
         o.registers = take(words: 16)
         o.flags = take(UInt64.self)
         o.vectors = takeVectors()
+        for n in 0..<4 { o.selectors[n] = take(UInt16.self) }
         let changed = take(UInt64.self)
         o.changes = take(words: Int(changed) * 2)
         return o
@@ -172,6 +185,9 @@ enum NativeOracle {
         #endif
     }
 
+    /// The host's kernel gives nobody a local descriptor table.
+    struct NoLocalTable: Error {}
+
     struct Failure: Error, CustomStringConvertible {
         var description: String
     }
@@ -194,6 +210,7 @@ enum NativeOracle {
         process.standardOutput = try FileHandle(forWritingTo: replies)
         try process.run()
         process.waitUntilExit()
+        if process.terminationStatus == 4 { throw NoLocalTable() }
         guard process.terminationStatus == 0 else {
             throw Failure(description: "native-oracle exit \(process.terminationStatus)")
         }

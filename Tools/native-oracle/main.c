@@ -17,6 +17,7 @@
 #if defined(__x86_64__) && defined(__linux__)
 
 #define _GNU_SOURCE
+#include <asm/ldt.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
@@ -33,8 +34,14 @@ enum {
     // Instructions start here, so that short backward branches land on INT3 too.
     code_start = 4096 - 64,
     completed = 0xFF,
-    // Set in `request.length` for a case in 32-bit mode.
+    // Set in `request.length` for a case in 32-bit mode; where a `struct patch` follows the
+    // request; and where the case loads segment registers.
     compatibility = 0x80,
+    patched = 0x40,
+    segments = 0x20,
+    length_bits = 0x0F,
+    // Entries of the local descriptor table, which `local_entry` makes.
+    local_entries = 24,
     // Linux's selectors for user code and data.
     code32_selector = 0x23,
     code64_selector = 0x33,
@@ -58,11 +65,18 @@ struct vector_state {
 };
 
 struct request {
-    uint8_t length; // of `bytes`, with `compatibility`
+    uint8_t length; // of `bytes`, with `compatibility`, `patched` and `segments`
     uint8_t bytes[15];
     uint64_t registers[16];
     uint64_t flags;
     struct vector_state vectors;
+};
+
+// What the data window holds at a place, beside the pattern.
+struct patch {
+    uint16_t offset;
+    uint16_t size;
+    uint8_t bytes[1024];
 };
 
 struct reply {
@@ -74,10 +88,15 @@ struct reply {
     uint64_t registers[16];
     uint64_t flags;
     struct vector_state vectors;
+    uint16_t selectors[4]; // DS, ES, FS, GS
     uint64_t changed;
 };
 
 static struct request current;
+static struct patch patch;
+static uint16_t selectors[4];
+static uint64_t fs_base;
+static int has_local_table = 1;
 static int started;
 static uint64_t pattern[window_bytes / 8];
 
@@ -132,11 +151,11 @@ static void emit(const void *data, size_t bytes) {
     output_used += bytes;
 }
 
-static int read_request(void) {
+static int read_bytes(void *to, size_t size) {
     static uint8_t input[1 << 16];
     static size_t at, have;
     size_t done = 0;
-    while (done < sizeof current) {
+    while (done < size) {
         if (at == have) {
             ssize_t n = read(0, input, sizeof input);
             if (n < 0 && errno == EINTR)
@@ -146,14 +165,24 @@ static int read_request(void) {
             at = 0;
             have = n;
         }
-        size_t take = sizeof current - done;
+        size_t take = size - done;
         if (take > have - at)
             take = have - at;
-        memcpy((uint8_t *)&current + done, input + at, take);
+        memcpy((uint8_t *)to + done, input + at, take);
         done += take;
         at += take;
     }
     return 1;
+}
+
+static int read_request(void) {
+    if (!read_bytes(&current, sizeof current))
+        return 0;
+    patch.size = 0;
+    if (!(current.length & patched))
+        return 1;
+    return read_bytes(&patch, 4) && patch.size <= sizeof patch.bytes
+        && patch.offset + patch.size <= window_bytes && read_bytes(patch.bytes, patch.size);
 }
 
 static void report(const ucontext_t *context) {
@@ -186,6 +215,7 @@ static void report(const ucontext_t *context) {
     reply.vectors.instruction_pointer = f->rip;
     reply.vectors.data_pointer = f->rdp;
 
+    memcpy(reply.selectors, selectors, sizeof selectors);
     for (int i = 0; i < window_bytes / 8; i++)
         reply.changed += window[i] != pattern[i];
     emit(&reply, sizeof reply);
@@ -200,16 +230,17 @@ static void report(const ucontext_t *context) {
 static void enter(ucontext_t *context) {
     greg_t *g = context->uc_mcontext.gregs;
     memcpy(window, pattern, window_bytes);
+    memcpy((uint8_t *)window + patch.offset, patch.bytes, patch.size);
     uint8_t *at = code_alias + code_start;
     memset(at, 0xCC, 16);
-    memcpy(at, current.bytes, current.length & ~compatibility);
+    memcpy(at, current.bytes, current.length & length_bits);
     for (int i = 0; i < 16; i++)
         g[context_register[i]] = current.registers[i];
     g[REG_EFL] = current.flags;
     g[REG_RIP] = (uint64_t)code + code_start;
-    // CS is the lowest of the four selectors in this word.
+    // CS is the lowest of the four selectors in this word, SS the highest.
     int selector = current.length & compatibility ? code32_selector : code64_selector;
-    g[REG_CSGSFS] = (g[REG_CSGSFS] & ~0xFFFFll) | selector;
+    g[REG_CSGSFS] = (uint64_t)data_selector << 48 | selector;
 
     struct _libc_fpstate *f = context->uc_mcontext.fpregs;
     memcpy(f->_xmm, current.vectors.xmm, 256);
@@ -233,10 +264,34 @@ static void enter(ucontext_t *context) {
     }
 }
 
+static long set_base(int code, uint64_t base) {
+    long result;
+    // The C library's own call would look at FS first.
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "0"((long)SYS_arch_prctl), "D"((long)code), "S"(base)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+// What a case has loaded is noted, and the C library's and the next case's put back.
+static void take_selectors(void) {
+    __asm__ volatile("mov %%ds, %0\n\tmov %%es, %1\n\tmov %%fs, %2\n\tmov %%gs, %3"
+                     : "=m"(selectors[0]), "=m"(selectors[1]), "=m"(selectors[2]),
+                       "=m"(selectors[3]));
+    __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(data_selector));
+    __asm__ volatile("mov %0, %%fs\n\tmov %0, %%gs" : : "r"(0));
+    set_base(0x1002, fs_base);
+    set_base(0x1001, (uint64_t)window + 0x40);
+}
+
 static void on_signal(int number, siginfo_t *info, void *context) {
-    // A case may have had alignment checked, which would reach into this function.
-    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~0x40000ull);
+    // A case may have had alignment checked, which would reach into this function. NT and ID stay
+    // as a case has left them.
+    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~0x244000ull);
     (void)number, (void)info;
+    if (current.length & segments)
+        take_selectors();
     if (started)
         report(context);
     started = 1;
@@ -244,7 +299,27 @@ static void on_signal(int number, siginfo_t *info, void *context) {
         flush_output();
         _exit(0);
     }
+    // The host's kernel lets nobody have one.
+    if (current.length & segments && !has_local_table)
+        _exit(4);
     enter(context);
+}
+
+// Entry `n` of the local descriptor table: bits 0-1 its contents (data, expand-down, code,
+// conforming code), 2 forbids the second right, 3 not present, 4 16-bit. Conforming code can only
+// be absent.
+static int local_entry(unsigned n) {
+    struct user_desc d = {
+        .entry_number = n,
+        .base_addr = 0x10000000,
+        .limit = 0xFFF,
+        .seg_32bit = ~n >> 4,
+        .contents = n,
+        .read_exec_only = n >> 2,
+        .seg_not_present = n >> 3 | ((n & 3) == 3),
+        .useable = 1,
+    };
+    return syscall(SYS_modify_ldt, 0x11, &d, sizeof d) == 0;
 }
 
 int main(void) {
@@ -263,6 +338,11 @@ int main(void) {
     // ARCH_SET_GS: cases may use GS, which nothing here does; FS is the C library's.
     if (syscall(SYS_arch_prctl, 0x1001, (uint64_t)window + 0x40))
         return 2;
+
+    if (syscall(SYS_arch_prctl, 0x1003, &fs_base))
+        return 2;
+    for (unsigned n = 0; n < local_entries; n++)
+        has_local_table &= local_entry(n);
 
     // Flat data segments for 32-bit mode; 64-bit mode does not look at them.
     __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(data_selector));

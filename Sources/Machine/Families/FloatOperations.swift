@@ -51,6 +51,8 @@ enum MXCSR {
 struct FloatContext {
     let control: UInt32
     var raised: UInt32 = 0
+    /// Raised, and masked, by earlier stages of an instruction that has several.
+    private(set) var settled: UInt32 = 0
 
     @inline(__always)
     init(control: UInt32) { self.control = control }
@@ -63,6 +65,16 @@ struct FloatContext {
     mutating func finish() {
         let before = MXCSR.invalid | MXCSR.denormal | MXCSR.divideByZero
         if unmasked & before != 0 { raised &= before }
+    }
+
+    /// Ends a stage: its exceptions are found before the next one's, which hide none of them. False
+    /// where one is not masked, so that there is no next stage.
+    mutating func endStage() -> Bool {
+        finish()
+        if unmasked != 0 { return false }
+        settled |= raised
+        raised = 0
+        return true
     }
 
     private var isOverflowMasked: Bool {

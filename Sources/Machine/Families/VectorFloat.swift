@@ -12,7 +12,7 @@ extension CPU {
         var context = FloatContext(control: state.pointee.mxcsr)
         let r = try body(&context)
         context.finish()
-        state.pointee.mxcsr |= context.raised
+        state.pointee.mxcsr |= context.raised | context.settled
         if context.unmasked != 0 {
             if pointee.cr4 & CR4.osxmmexcpt == 0 { throw .undefinedOpcode }
             throw Fault(vector: Vector.simdError)
@@ -288,10 +288,13 @@ extension CPU {
             }
             // What the products raise unmasked ends the instruction before there are sums to raise
             // more (measured on Zen; SDM vol. 2, DPPS: each stage checks for exceptions).
-            context.finish()
-            if context.unmasked != 0 { return Vector128.zero }
+            guard context.endStage() else { return Vector128.zero }
             var sum = context.add(products.0, products.1)
-            if count == 4 { sum = context.add(sum, context.add(products.2, products.3)) }
+            if count == 4 {
+                let upper = context.add(products.2, products.3)
+                guard context.endStage() else { return Vector128.zero }
+                sum = context.add(sum, upper)
+            }
             var r = Vector128.zero
             for n in 0..<count where (control &>> UInt64(n)) & 1 != 0 {
                 r.setElement(n, T.size, sum.bits)
