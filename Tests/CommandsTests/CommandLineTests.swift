@@ -45,6 +45,16 @@ import Testing
         #expect(replay.status == 0, "\(replay.text)\(replay.error)")
     }
 
+    /// What never ends is not read into memory until there is none.
+    @Test(arguments: ["--kernel", "--expect", "--symbols"])
+    func endlessFilesAreExit74(_ option: String) throws {
+        var arguments = ["record", "--no-trace", option, "/dev/zero"]
+        if option != "--kernel" { arguments += ["--kernel", Tool.path] }
+        let result = try Tool.run(arguments)
+        #expect(result.status == 74, "\(result.error)")
+        #expect(result.error.contains("/dev/zero"))
+    }
+
     @Test func filtersCombine() throws {
         let scratch = try Scratch()
         let trace = scratch.path("boot.pvt")

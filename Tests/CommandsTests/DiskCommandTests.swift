@@ -138,7 +138,10 @@ import Testing
         let empty = set.scratch.path("empty")
         try Data().write(to: URL(filePath: empty))
         let kernel = ["record", "--kernel", set.scratch.path("disk.elf"), "-o", "/dev/null"]
-        for disk in ["/nonexistent", "/tmp", "/dev/null", empty] {
+        // Nobody writes to the pipe: it must not be waited for.
+        let pipe = set.scratch.path("pipe")
+        #expect(mkfifo(pipe, 0o600) == 0)
+        for disk in ["/nonexistent", "/tmp", "/dev/null", empty, pipe] {
             let refused = try Tool.run(kernel + ["--disk", disk])
             #expect(refused.status == 74, "\(disk)")
             #expect(refused.error.contains(disk))

@@ -6,7 +6,11 @@ extension Machine {
         size: Int, from start: UInt64, avoiding occupied: [Range<UInt64>]
     ) throws(MachineError) -> Range<UInt64> {
         var base = start
-        while occupied.contains(where: { $0.overlaps(base..<base + UInt64(size)) }) { base += 4096 }
+        while base < 0x9_F000,
+            occupied.contains(where: { $0.overlaps(base..<base + UInt64(size)) })
+        {
+            base += 4096
+        }
         let place = base..<base + UInt64(size)
         guard place.upperBound <= min(0x9_F000, configuration.memory) else {
             throw .image(

@@ -11,7 +11,12 @@ struct FileError: Error, CustomStringConvertible {
 
 /// Whole files in and out, with errors that name the file.
 enum Files {
-    /// - Throws: `FileError`, also for a folder.
+    /// The most bytes that are read of a file, and of what has no size: a pipe or a device, which
+    /// may never end.
+    static let largestFile = 4 << 30
+    static let largestStream = 256 << 20
+
+    /// - Throws: `FileError`, also for a folder and for more than there can be use for.
     static func read(_ path: String) throws(FileError) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -20,8 +25,12 @@ enum Files {
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var information = stat()
-        if fstat(descriptor, &information) == 0, information.st_size > 0 {
-            bytes.reserveCapacity(Int(information.st_size))
+        var limit = largestStream
+        if fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG {
+            limit = largestFile
+            let size = Int(information.st_size)
+            guard size <= limit else { throw FileError(path: path, call: "read", number: EFBIG) }
+            bytes.reserveCapacity(size)
         }
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
         while true {
@@ -30,6 +39,9 @@ enum Files {
             if count < 0 {
                 if errno == EINTR { continue }
                 throw FileError(path: path, call: "read", number: errno)
+            }
+            guard count <= limit - bytes.count else {
+                throw FileError(path: path, call: "read", number: EFBIG)
             }
             bytes += buffer[0..<count]
         }

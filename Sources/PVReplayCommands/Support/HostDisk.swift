@@ -17,7 +17,8 @@ final class HostDisk: DiskFile {
     init(option: String) throws(FileError) {
         isReadOnly = option.hasSuffix(",ro")
         path = isReadOnly ? String(option.dropLast(3)) : option
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // A pipe, which is refused, would otherwise be waited for.
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw FileError(path: path, call: "open", number: errno) }
         var information = stat()
         guard fstat(descriptor, &information) == 0 else {
