@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Trace
 
 /// Recorders that are killed, disks that fill up, files that are cut and flipped.
 @Suite struct DamagedTraceTests {
@@ -82,6 +83,26 @@ import Testing
                 #expect(!result.error.isEmpty)
             }
         }
+    }
+
+    /// Sound checksums around metadata of which no machine can be made: the trace is at fault.
+    @Test(arguments: [("memory", "12345678"), ("memory", "8192"), ("cpus", "65")])
+    func impossibleMachinesAreBadTraces(_ key: String, _ value: String) throws {
+        let scratch = try Scratch()
+        let made = scratch.path("made.pvt")
+        #expect(try Tool.run(["record", "-q", "-o", made, "--append", "work=1"]).status == 0)
+        let reader = try TraceReader(path: made)
+        var metadata = reader.metadata
+        metadata[key] = value
+        let forged = scratch.path("forged.pvt")
+        let writer = try TraceWriter(
+            path: forged, metadata: metadata, options: TraceWriterOptions())
+        for (n, image) in reader.images.enumerated() {
+            try writer.append(image: image, contents: try reader.loadImage(n))
+        }
+        let result = try Tool.run(["replay", forged])
+        #expect(result.status == 30, "\(result.error)")
+        #expect(result.error.contains("cannot run"), "\(result.error)")
     }
 
     @Test func otherFilesAreNotTraces() throws {

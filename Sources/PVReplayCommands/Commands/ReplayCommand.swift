@@ -112,7 +112,9 @@ struct ReplayCommand: ParsableCommand {
             variant.configuration.costs = try CostOption.profile(cost)
             variant.description += ", costs \(variant.configuration.costs.name)"
         }
-        let world = try RecordedWorld(reader, executor: executor.executor)
+        let world = try Failures.ofTrace {
+            try RecordedWorld(reader, executor: executor.executor)
+        }
         let text = try ConsoleText(file: nil, toOutput: console && !json)
         let run = try WhatIfRun(
             variant.configuration, world: world, executor: executor.executor,
@@ -162,10 +164,14 @@ struct ReplayCommand: ParsableCommand {
                 name: Files.lastComponent(guest), bytes: try Files.read(guest))
         }
         let text = try ConsoleText(file: nil, toOutput: console && !json)
-        let replayer = try Replayer(
-            configuration, executor: executor.executor, reader: reader,
-            consoleOutput: { text.put($0) })
-        var result = try replayer.run()
+        let make = {
+            let replayer = try Replayer(
+                configuration, executor: executor.executor, reader: reader,
+                consoleOutput: { text.put($0) })
+            return (replayer, try replayer.run())
+        }
+        let isRecorded = host == nil && guest == nil
+        var (replayer, result) = try isRecorded ? Failures.ofTrace(make) : make()
         try text.finish()
         try writeDisks(replayer, configuration)
         if let divergence = result.divergence {

@@ -30,6 +30,22 @@ enum Failures {
         }
     }
 
+    /// For what is made of a trace and nothing else: where no machine can be made of it, or its
+    /// inputs are for another, the trace is at fault and not who asked.
+    static func ofTrace<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as ReplayError {
+            switch error {
+            case .machine(.outOfMemory): throw error
+            case .machine, .note, .noSuchCPU:
+                throw TraceError.malformed(
+                    offset: 0, what: "a description of what cannot run: \(describe(error))")
+            default: throw error
+            }
+        }
+    }
+
     /// A compiler that is missing is a missing file; one that refuses our sources is our defect.
     static func status(_ error: ImageBuildError) -> ExitCode {
         switch error {
