@@ -51,25 +51,25 @@ extension Machine {
                 if governor != nil { ringAlarm(cpu) }
                 cpu.pointee.attention &= ~Attention.awaitsTurn
                 cpu.pointee.timeHorizon = timeHorizon(for: cpu)
-                let schedule = bus.instructionSchedules[Int(cpu.pointee.index)]
+                let due = nextDue(cpu)
                 let room = limits.instructions - total
                 let (end, overflow) = cpu.pointee.instructions.addingReportingOverflow(room)
                 cpu.pointee.turnBarrier = barrier
                 cpu.pointee.cycleDeadline = min(barrier, limits.cycles)
-                cpu.pointee.instructionDeadline = min(
-                    overflow ? .max : end, schedule.next, alarms[Int(cpu.pointee.index)])
+                cpu.pointee.instructionDeadline = min(overflow ? .max : end, due)
                 turn = Int(cpu.pointee.index)
                 execute(cpu)
-                if !isShort(cpu) || isDue(cpu) { turn = nil }
+                if !isShort(cpu) || cpu.pointee.instructions >= min(due, nextDue(cpu)) {
+                    turn = nil
+                }
             }
         }
     }
 
-    /// Whether something waits for the vCPU's count of instructions, which ends its turn.
-    private func isDue(_ cpu: CPU) -> Bool {
+    /// The count of the vCPU's instructions at which something waits for it, which ends its turn.
+    private func nextDue(_ cpu: CPU) -> UInt64 {
         let index = Int(cpu.pointee.index)
-        let next = min(bus.instructionSchedules[index].next, alarms[index])
-        return cpu.pointee.instructions >= next
+        return min(bus.instructionSchedules[index].next, alarms[index])
     }
 
     /// Whether a vCPU's turn has not come to its end.
