@@ -56,12 +56,14 @@ extension Machine {
                 let (end, overflow) = cpu.pointee.instructions.addingReportingOverflow(room)
                 cpu.pointee.turnBarrier = barrier
                 cpu.pointee.cycleDeadline = min(barrier, limits.cycles)
-                cpu.pointee.instructionDeadline = min(overflow ? .max : end, due)
+                let limit = overflow ? .max : end
+                cpu.pointee.instructionDeadline = min(limit, due)
                 turn = Int(cpu.pointee.index)
                 execute(cpu)
-                if !isShort(cpu) || cpu.pointee.instructions >= min(due, nextDue(cpu)) {
-                    turn = nil
-                }
+                // A deadline short of the limit was somebody's who waited, and may wait no more.
+                let deadline = cpu.pointee.instructionDeadline
+                let wait = min(deadline < limit ? deadline : .max, due, nextDue(cpu))
+                if !isShort(cpu) || cpu.pointee.instructions >= wait { turn = nil }
             }
         }
     }
