@@ -1,7 +1,8 @@
 /// A loaded module of a kernel.
 public struct KernelModule: Sendable {
     public var name: String
-    /// Where its code and data lie; what only its start needs is a piece of its own, until it is over.
+    /// Where its code and data lie; what only its start needs is a piece of its own, until it is
+    /// over.
     public var ranges: [Range<UInt64>]
     public var symbols: [KernelSymbol]
     /// By which its callers are found.
