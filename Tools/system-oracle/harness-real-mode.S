@@ -109,12 +109,7 @@ from_real:
         movw %ax, saved_cs
         movl REAL + 28, %eax
         movl %eax, saved_cr0
-        movl %cr2, %eax
-        movl %eax, saved_cr2
-        movl %cr3, %eax
-        movl %eax, saved_cr3
-        movl %cr4, %eax
-        movl %eax, saved_cr4
+        SAVE movl, eax, cr2, cr3, cr4
         movl REAL + 32, %eax
         movl %eax, saved_gdtr
         movw REAL + 36, %ax
@@ -123,14 +118,7 @@ from_real:
         movl %eax, saved_idtr
         movw REAL + 44, %ax
         movw %ax, saved_idtr + 4
-        movl %dr0, %eax
-        movl %eax, saved_dr0
-        movl %dr1, %eax
-        movl %eax, saved_dr1
-        movl %dr2, %eax
-        movl %eax, saved_dr2
-        movl %dr6, %eax
-        movl %eax, saved_dr6
+        SAVE movl, eax, dr0, dr1, dr2, dr6
         movl REAL + 48, %eax
         movl %eax, saved_dr7
         movl REAL + 52, %eax

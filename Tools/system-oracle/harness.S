@@ -146,6 +146,14 @@ result_place:
         rep movsl
         .endm
 
+        // Saves control or debug registers, which are read by way of a general one.
+        .macro SAVE move, register, names:vararg
+        .irp name, \names
+        \move %\name, %\register
+        \move %\register, saved_\name
+        .endr
+        .endm
+
 // Takes on a case's state. EBP is its header until the last.
 enter:  fninit
         movl NEXT, %ebp
@@ -398,28 +406,12 @@ common32:
         movw %gs, saved_gs
         movw %ss, saved_ss
         movw %cs, saved_cs
-        movl %cr0, %eax
-        movl %eax, saved_cr0
-        movl %cr2, %eax
-        movl %eax, saved_cr2
-        movl %cr3, %eax
-        movl %eax, saved_cr3
-        movl %cr4, %eax
-        movl %eax, saved_cr4
+        SAVE movl, eax, cr0, cr2, cr3, cr4
         sgdtl saved_gdtr
         sidtl saved_idtr
         sldtw saved_ldtr
         strw saved_tr
-        movl %dr0, %eax
-        movl %eax, saved_dr0
-        movl %dr1, %eax
-        movl %eax, saved_dr1
-        movl %dr2, %eax
-        movl %eax, saved_dr2
-        movl %dr6, %eax
-        movl %eax, saved_dr6
-        movl %dr7, %eax
-        movl %eax, saved_dr7
+        SAVE movl, eax, dr0, dr1, dr2, dr6, dr7
         xorl %eax, %eax
         movl %eax, %dr7
         // The flags of the handler itself, by a stack of its own.
@@ -456,28 +448,12 @@ common64:
         movw %gs, saved_gs
         movw %ss, saved_ss
         movw %cs, saved_cs
-        movq %cr0, %rax
-        movq %rax, saved_cr0
-        movq %cr2, %rax
-        movq %rax, saved_cr2
-        movq %cr3, %rax
-        movq %rax, saved_cr3
-        movq %cr4, %rax
-        movq %rax, saved_cr4
+        SAVE movq, rax, cr0, cr2, cr3, cr4
         sgdt saved_gdtr
         sidt saved_idtr
         sldtw saved_ldtr
         strw saved_tr
-        movq %dr0, %rax
-        movq %rax, saved_dr0
-        movq %dr1, %rax
-        movq %rax, saved_dr1
-        movq %dr2, %rax
-        movq %rax, saved_dr2
-        movq %dr6, %rax
-        movq %rax, saved_dr6
-        movq %dr7, %rax
-        movq %rax, saved_dr7
+        SAVE movq, rax, dr0, dr1, dr2, dr6, dr7
         xorl %eax, %eax
         movq %rax, %dr7
         movl $home_stack, %esp
