@@ -1,7 +1,7 @@
-import SeededRandom
 import Glibc
 import Machine
 import Replay
+import SeededRandom
 import Trace
 
 /// What a comparison found wrong; nil where nothing was.

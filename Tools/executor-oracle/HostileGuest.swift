@@ -1,5 +1,5 @@
-import SeededRandom
 import Machine
+import SeededRandom
 import X86
 
 /// A kernel image that does what no sane guest does, made from a seed, and the machine for it. It

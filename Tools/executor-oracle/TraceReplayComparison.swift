@@ -1,6 +1,6 @@
-import SeededRandom
 import Machine
 import Replay
+import SeededRandom
 import Trace
 
 /// Replays a trace under each executor, cut at the same random places, and compares the machines at
