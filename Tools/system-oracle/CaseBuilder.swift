@@ -182,11 +182,22 @@ struct CaseBuilder {
         case 0: return dataAddress(edge)
         case 1: return UInt64(Layout.code + random.below(0x400))
         case 2: return UInt64(Layout.area + random.below(0x1000))
-        case 3: return UInt64(random.below(0x10000))
-        case 4 where world != .real: return UInt64(Layout.harness + random.below(0x1000))
-        case 5 where world != .real: return UInt64(Layout.window + random.below(0x4000))
+        case 3: return UInt64(Layout.kernelStack + random.below(0x400))
+        case 4 where world != .real: return UInt64(Layout.scratch + random.below(0x100))
+        case 5 where world != .real && paging != .none:
+            return UInt64(Layout.window + random.pick([0, 0x2000, 0x3000]) + random.below(0x400))
         default: return dataAddress(random.below(0x180))
         }
+    }
+
+    /// An address that nothing stands at: the table there is not present, or the address is not
+    /// canonical. Without paging all addresses lead somewhere.
+    mutating func wild() -> UInt64 {
+        if bits == 64 {
+            return random.pick([random.next() | 1 << 47, 0x7000_0000_0000, 0xFFFF_9000_0000_1234])
+        }
+        if paging == .none { return pad(base: codeBase) }
+        return 0x9000_0000 | random.next() & 0xFFF_FFFF
     }
 
     /// Pads are one-byte INT3 instructions: control that arrives anywhere there is seen.
@@ -198,9 +209,9 @@ struct CaseBuilder {
     mutating func target(_ selector: Int) -> UInt64 {
         let is16 = Selector.code16.contains { $0 & ~7 == selector & ~7 }
         switch random.below(40) {
-        case 0: return random.next()
+        case 0: return wild()
         case 1: return UInt64(Layout.code + 0x210) | 1 << 47
-        case 2: return 0xFFFF_FFF0
+        case 2 where paging != .none || is16: return 0xFFFF_FFF0
         case 3: return 0x10_0000
         default: break
         }
@@ -243,6 +254,16 @@ struct CaseBuilder {
         var selector = random.pick(forms)[level]
         if random.chance(5) { selector ^= 1 + random.below(3) }
         return selector
+    }
+
+    /// R/W and LEN of three breakpoints, as DR7 has them. Those on instructions have a LEN of 0: what
+    /// others mean is not defined (Intel SDM vol. 3, 17.2.4).
+    func definedBreakpoints(_ fields: Int) -> UInt64 {
+        var fields = UInt64(fields)
+        for slot in 0..<3 where fields >> UInt64(slot * 4) & 3 == 0 {
+            fields &= ~(0xC << UInt64(slot * 4))
+        }
+        return fields << 16
     }
 
     mutating func flagsWord() -> UInt64 {

@@ -4,6 +4,8 @@ import Machine
 /// Something that runs a batch of cases and gives their results.
 protocol Engine: AnyObject {
     var name: String { get }
+    /// Forgets what earlier cases may have left behind.
+    func refresh() throws
     /// Begins with `count` cases.
     func begin(_ cases: [UInt8], count: Int) throws
     /// Their results, one after the other.
@@ -54,6 +56,11 @@ final class MachineEngine: Engine {
         }
         machine.writePhysical(UInt64(Layout.tables), tables)
         return machine
+    }
+
+    func refresh() throws {
+        machine = try MachineEngine.start(harness, configuration)
+        sequence = 0
     }
 
     func begin(_ cases: [UInt8], count: Int) {
@@ -170,6 +177,8 @@ class ProcessEngine: Engine {
         self.harness = harness
         try launch()
     }
+
+    func refresh() { prepare() }
 
     /// What a case that ran wild may have overwritten.
     private func prepare() {

@@ -188,7 +188,7 @@ extension CaseBuilder {
         if world == .protected && cpl == 0 && random.chance(20) {
             flags |= 1 << 17
             code = Layout.area >> 4
-            ip = random.chance(95) ? pad(base: Layout.area) : random.next()
+            ip = random.chance(95) ? pad(base: Layout.area) : random.next() << 16
             back.selector = code
             back.stack = 0x32C0
         }
@@ -211,7 +211,7 @@ extension CaseBuilder {
     private mutating func systemCall() {
         let wide: [UInt8] = bits == 64 && random.chance(60) ? [0x48] : []
         set(1, UInt64(Layout.code + 0x200 + random.below(0x100)))
-        if bits == 64 && random.chance(6) { set(1, random.next()) }
+        if bits == 64 && random.chance(6) { set(1, wild()) }
         set(2, UInt64(Layout.code + 0x240))
         switch random.below(4) {
         case 0: emit([0x0F, 0x05])
@@ -230,10 +230,14 @@ extension CaseBuilder {
             emit(UInt64(random.below(0x100) + 0x100), size: bits == 16 ? 2 : 4)
         case 1:
             let size = bits / 8
-            push([random.chance(80) ? pad(base: codeBase) : random.next()], size: size)
+            push([random.chance(80) ? pad(base: codeBase) : wild()], size: size)
             emit([0xC3])
-        case 2: emit([0xC8, 0x10, 0, UInt8(random.below(4))])
-        default: emit([0xC9])
+        case 2:
+            set(5, dataAddress(0x100) &- UInt64(dataBase))
+            emit([0xC8, 0x10, 0, UInt8(random.below(4))])
+        default:
+            set(5, dataAddress(0x100) &- UInt64(dataBase))
+            emit([0xC9])
         }
     }
 
@@ -258,7 +262,10 @@ extension CaseBuilder {
         case 0:
             value = record.assumedWord(Field.cr0)
             value ^= 1 << UInt64(random.pick([1, 2, 3, 5, 16, 18, 29, 30, 4, 6, 17, 28]))
-            if random.chance(5) { value ^= 1 << 31 }
+            // The window is not there without paging.
+            if random.chance(5) && record.assumedWord(Field.frame) < Layout.window {
+                value ^= 1 << 31
+            }
         case 3: value = record.assumedWord(Field.cr3) | UInt64(random.pick([0, 0, 8, 0x18, 4]))
         case 4:
             value = record.assumedWord(Field.cr4)
@@ -287,7 +294,7 @@ extension CaseBuilder {
         var value = UInt64(Layout.data + random.below(0x80))
         if number > 5 { value = random.next() & 0xFFFF }
         if number == 7 {
-            value = UInt64(random.below(0x40)) | UInt64(random.below(0x1000)) << 16
+            value = UInt64(random.below(0x40)) | definedBreakpoints(random.below(0x1000))
             if random.chance(5) { value |= 0x2000 }
         }
         if bits == 64 && random.chance(5) { value |= 1 << UInt64(32 + random.below(32)) }
@@ -336,7 +343,7 @@ extension CaseBuilder {
     }
 
     private mutating func portAccess() {
-        let port = random.pick([0xE0, 0xE1, 0xE2, 0xEC, 0x1F8, 0x1000])
+        let port = random.pick([0xA8, 0xA9, 0xAA, 0xAC, 0x1F8, 0x1000])
         let (prefixes, _) = operandSize(wide: false)
         set(2, UInt64(port))
         if random.chance(15) && bits != 64 || random.chance(5) {
@@ -357,7 +364,9 @@ extension CaseBuilder {
         let opcode: [UInt8] = random.pick([
             [0x8B], [0x8A], [0x89], [0x88], [0x01], [0x0F, 0xB1], [0x86], [0x0F, 0xAB],
         ])
-        if opcode == [0x0F, 0xAB] { set(0, UInt64(random.below(8))) }
+        if opcode == [0x0F, 0xAB] {
+            for register in [0, 2] { set(register, UInt64(random.below(8))) }
+        }
         memory(prefixes, opcode, reg: random.pick([0, 2]), at: anyAddress())
     }
 
@@ -368,7 +377,8 @@ extension CaseBuilder {
         case 1: emit(prefixes + [0x58 + UInt8(random.pick([0, 1, 2, 3, 5]))])
         case 2 where bits != 64: emit(prefixes + [random.pick([0x60, 0x61])])
         case 3:
-            set(4, random.pick([0, 1, 2, 6, 0x4001_2002, UInt64(Layout.harness), 1 << 47]))
+            let flat = [0x4001_2002, UInt64(Layout.scratch), 1 << 47]
+            set(4, random.pick(stackBase == 0 ? flat : [0, 1, 2, 6]))
             emit(prefixes + [random.pick([0x50, 0x58, 0x9C])])
         default: memory(prefixes, [0x8F], reg: 0, at: anyAddress())
         }

@@ -1,19 +1,22 @@
 import Foundation
+import Machine
 import X86
 
 /// The differences that are explained, from a file of one rule a line:
 ///
-///     ID ENGINE bits PLACE MASK              words at a place that differ in these bits alone
+///     ID ENGINE bits PLACE MASK [NAME]       words at a place that differ in these bits alone
 ///     ID ENGINE case MODE NAMES OURS THEIRS  cases that end by these vectors
 ///     ID ENGINE smap                         loads of segments at CPL 0 to 3 with SMAP and AC set
+///     ID ENGINE smap-fault                   a #PF of theirs at a supervisor's access, with SMAP
 ///
-/// PLACE is a field's name or, ending in `*`, its beginning; MODE the beginning of a mode, as
+/// ENGINE may be followed by `/intel` or `/amd`: for these cases alone. PLACE is a field's name or, ending in `*`, its beginning; MODE the beginning of a mode, as
 /// `long64.3`; NAMES an instruction that the case has; `*` is anything. What follows a `#` is a
 /// remark.
 struct KnownDifferences {
     private enum Condition {
-        case bits(place: Substring, mask: UInt64)
+        case bits(place: Substring, mask: UInt64, name: Substring)
         case allowedImplicitly
+        case refusedBySMAP
         case outcome(mode: Substring, name: Substring, ours: Substring, theirs: Substring)
     }
     private struct Rule {
@@ -23,7 +26,10 @@ struct KnownDifferences {
     }
     private var rules: [Rule] = []
 
-    init(_ path: String?) throws {
+    private let vendor: Vendor
+
+    init(_ path: String?, vendor: Vendor) throws {
+        self.vendor = vendor
         guard let path else { return }
         guard
             let text = FileManager.default.contents(atPath: path).map({
@@ -33,15 +39,21 @@ struct KnownDifferences {
         for line in text.split(separator: "\n") {
             let words = line.prefix { $0 != "#" }.split(separator: " ")
             if words.isEmpty { continue }
-            if words.count == 5, words[2] == "bits", let mask = UInt64(words[4], radix: 16) {
+            if words.count == 5 || words.count == 6, words[2] == "bits",
+                let mask = UInt64(words[4], radix: 16)
+            {
+                let name = words.count == 6 ? words[5] : "*"
                 rules.append(
                     Rule(
                         id: String(words[0]), engine: words[1],
-                        condition: .bits(place: words[3], mask: mask)))
+                        condition: .bits(place: words[3], mask: mask, name: name)))
             } else if words.count == 3, words[2] == "smap" {
                 rules.append(
                     Rule(
                         id: String(words[0]), engine: words[1], condition: .allowedImplicitly))
+            } else if words.count == 3, words[2] == "smap-fault" {
+                rules.append(
+                    Rule(id: String(words[0]), engine: words[1], condition: .refusedBySMAP))
             } else if words.count == 7, words[2] == "case" {
                 rules.append(
                     Rule(
@@ -60,10 +72,12 @@ struct KnownDifferences {
         theirs: UnsafeRawPointer, counts: inout [String: Int]
     ) -> [Difference] {
         var rest = all
-        for rule in rules where rule.engine == engine && !rest.isEmpty {
+        for rule in rules where !rest.isEmpty {
+            guard rule.engine == engine || rule.engine == "\(engine)/\(vendor)" else { continue }
             let before = rest.count
             switch rule.condition {
-            case .bits(let place, let mask):
+            case .bits(let place, let mask, let name):
+                if !text.has(name) { continue }
                 rest.removeAll {
                     matches(place, $0.field) && ($0.ours ^ $0.theirs) & ~mask == 0
                 }
@@ -74,11 +88,19 @@ struct KnownDifferences {
                 if isSet && ours.word(ResultField.vector, 4) == UInt64(Vector.pageFault) {
                     rest = []
                 }
+            case .refusedBySMAP:
+                if text.record.word(Field.cr4, 4) & CR4.smap != 0,
+                    theirs.word(ResultField.vector, 4) == UInt64(Vector.pageFault),
+                    ours.word(ResultField.vector, 4) != UInt64(Vector.pageFault)
+                        || rest.contains(where: { $0.field == "cr2" })
+                {
+                    rest = []
+                }
             case .outcome(let mode, let name, let mine, let other):
                 let ends = (outcome(ours), outcome(theirs))
                 if mine == "*" || mine == ends.0, other == "*" || other == ends.1,
                     mode == "*" || text.mode.hasPrefix(mode),
-                    name == "*" || text.names.split(separator: " ").contains(name)
+                    text.has(name)
                 {
                     rest = []
                 }

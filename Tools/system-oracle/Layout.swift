@@ -31,6 +31,9 @@ enum Layout {
     static let window = 0x4001_0000
     static let highWindow: UInt64 = 0xFFFF_8080_4001_0000
 
+    /// The supervisor's; nothing else is there.
+    static let scratch = 0x2D_0000
+
     static let realHandlers = 0x800
     static let doubleFaultStack = 0x2F_0000
 

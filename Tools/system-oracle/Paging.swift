@@ -92,7 +92,7 @@ extension CaseBuilder {
             record.put64(Field.dr0 + n * 8, UInt64(address + random.below(3)))
         }
         if random.chance(10) {
-            var dr7 = random.below(0x40) | 0x400 | random.below(0x1000) << 16
+            var dr7 = random.below(0x40) | 0x400 | Int(definedBreakpoints(random.below(0x1000)))
             if random.chance(5) { dr7 |= 0x2000 }
             record.put32(Field.dr7, dr7)
         } else {

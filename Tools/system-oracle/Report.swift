@@ -65,6 +65,11 @@ struct CaseText {
         }.map(\.1.name).joined(separator: " ")
     }
 
+    /// Whether it has this instruction; `*` is any.
+    func has(_ name: Substring) -> Bool {
+        name == "*" || names.split(separator: " ").contains(name)
+    }
+
     func lines() -> [String] {
         var lines = ["\(mode): " + instructions.map(\.text).joined(separator: "; ")]
         func field(_ name: String, _ offset: Int, _ size: Int) -> String {
@@ -74,6 +79,8 @@ struct CaseText {
             [
                 field("cr0", Field.cr0, 4), field("cr3", Field.cr3, 4), field("cr4", Field.cr4, 4),
                 field("efer", Field.efer, 4), field("dr7", Field.dr7, 4),
+                field("dr0", Field.dr0, 8), field("dr1", Field.dr0 + 8, 8),
+                field("dr2", Field.dr0 + 16, 8),
             ].joined(separator: ", "))
         let names = ["ip", "cs", "flags", "sp", "ss"]
         lines.append(

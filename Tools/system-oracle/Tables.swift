@@ -123,7 +123,8 @@ extension CaseBuilder {
             return CaseBuilder.descriptor(
                 base: Layout.area, limit: limit, access: access, flags: flags)
         }
-        let base = random.chance(85) ? 0 : random.pick([Layout.area, 0x1234_5678, 0xFFFF_F000])
+        let far = paging == .none ? [Layout.area] : [Layout.area, 0x1234_5678, 0xFFFF_F000]
+        let base = random.chance(85) ? 0 : random.pick(far)
         if base == 0 && limit < 0x20000 && random.chance(70) { flags |= 8 }
         return CaseBuilder.descriptor(base: base, limit: limit, access: access, flags: flags)
     }
@@ -279,7 +280,7 @@ extension CaseBuilder {
         put(at, UInt64(random.pick([Selector.task, Selector.taskA, Selector.taskB])), size: 4)
         put(at + 0x1C, record.assumedWord(Field.cr3), size: 4)
         let base = isVirtual ? Layout.area : 0
-        put(at + 0x20, random.chance(95) ? pad(base: base) : random.next(), size: 4)
+        put(at + 0x20, random.chance(95) ? pad(base: base) : wild(), size: 4)
         put(at + 0x24, flags, size: 4)
         for n in 0..<8 where n != 4 { put(at + 0x28 + n * 4, random.next(), size: 4) }
         put(at + 0x38, UInt64(Layout.kernelStack + 0x340 - base), size: 4)

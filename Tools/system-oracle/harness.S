@@ -9,6 +9,7 @@
 
         .set AREA,      0x10000         // what a case consists of
         .set LOW,       0x8000          // handlers of real mode
+        .set SCRATCH,   0x2D0000        // with nothing on either side
         .set TABLES,    0x300000        // page tables
         .set CONTROL,   0x400000
         .set CASES,     0x800000
@@ -76,14 +77,13 @@ start:  cli
         movl $home_stack, %esp
         lgdtl home_gdtr
         ljmpl $HOME_CODE, $1f
-1:      call flat
+1:      movl $0x60000011, %eax
+        movl %eax, %cr0
+        call flat
         movb $0xFF, %al                 // no interrupts from outside
         outb %al, $0x21
         outb %al, $0xA1
-        movl $low_image, %esi
-        movl $LOW, %edi
-        movl $(low_end - low_image + 3) / 4, %ecx
-        rep movsl
+        call clean
         // A machine that was reset comes back here: the running case shut it down.
         cmpl $0, RUNNING
         je wait
@@ -98,6 +98,7 @@ wait:   pause
         cmpl DONE, %eax
         je wait
         movl $0, NEXT
+        call clean
         jmp loop
 next:   movl $0, RUNNING
         incl NEXT
@@ -112,6 +113,23 @@ finished:
         outl %eax, $0xF4                // stops our machine
         clflush wait                    // stops Bochs; QEMU is stopped from outside
         jmp wait
+
+// Nothing of another batch or of a firmware is seen in a case: memory that cases reach and that is no
+// part of them. It is all INT3, so that control that goes astray is seen.
+clean:  movl $0xCCCCCCCC, %eax
+        xorl %edi, %edi
+        movl $LOW / 4, %ecx
+        rep stosl
+        movl $low_image, %esi
+        movl $(low_end - low_image + 3) / 4, %ecx
+        rep movsl
+        movl $AREA, %edi
+        movl $0x80000 / 4, %ecx
+        rep stosl
+        movl $SCRATCH - 0x1000, %edi
+        movl $0x3000 / 4, %ecx
+        rep stosl
+        ret
 
 flat:   movl $HOME_DATA, %eax
         movl %eax, %ds
@@ -156,6 +174,8 @@ result_place:
 
 // Takes on a case's state. EBP is its header until the last.
 enter:  fninit
+        xorl %ebx, %ebx                 // where taking it on faults, this is what is left
+        xorl %edx, %edx
         movl NEXT, %ebp
         imull $CASE_SIZE, %ebp
         addl $CASES, %ebp
@@ -273,6 +293,11 @@ enter_long:
         ljmpl $HOME_LONG, $1f
         .code64
 1:      movl %ebp, %ebp
+        .irp n, 8, 9, 10, 11, 12, 13, 14, 15
+        xorl %r\n\()d, %r\n\()d
+        .endr
+        movl %ebx, %ebx
+        movl %edx, %edx
         movl $HOME_DATA, %eax
         movl %eax, %ds
         movl %eax, %es
@@ -476,9 +501,13 @@ home:   lgdtl home_gdtr
         movl %eax, %ss
         movl $home_stack, %esp
         call flat
-        pushl $2
+        pushl $2                        // by IRET VIF and VIP too, once NT is clear
         popfl
-        movl $0xC0000080, %ecx
+        pushl $2
+        pushl $HOME_CODE
+        pushl $1f
+        iretl
+1:      movl $0xC0000080, %ecx
         rdmsr
         movl %eax, saved_efer
         movl %edx, saved_efer + 4

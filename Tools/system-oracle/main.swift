@@ -21,6 +21,8 @@ struct Options {
     var reports = 10
     var blocks = true
     var trace = false
+    /// All that differs without an explanation is printed.
+    var isVerbose = false
     /// Only the executors must agree; what the emulators say is reported.
     var isAdvisory = false
 
@@ -63,6 +65,7 @@ struct Options {
             case "--reports": reports = try number(name)
             case "--advisory": isAdvisory = true
             case "--trace": trace = true
+            case "--verbose": isVerbose = true
             case "--no-blocks": blocks = false
             default: throw OracleError(description: "unknown option \(name)")
             }

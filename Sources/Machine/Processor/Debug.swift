@@ -26,7 +26,6 @@ extension CPU {
         try requireSupervisor()
         if pointee.dr7 & DebugBits.generalDetect != 0 {
             detectDebug(DebugBits.accessDetected)
-            pointee.dr7 &= ~DebugBits.generalDetect
             throw Fault(vector: Vector.debug)
         }
         if !isWrite {

@@ -22,12 +22,14 @@ struct Delivery {
 /// Exceptions and interrupts (Intel SDM vol. 3, chapter 6).
 extension CPU {
     /// Delivers an exception at the boundary: `rip` is the value to save. Nested faults follow
-    /// the double-fault rules (table 6-5); a fault while delivering #DF is shutdown.
+    /// the double-fault rules (table 6-5); a fault while delivering #DF is shutdown. A debug
+    /// exception clears DR7.GD, so that its handler may use the registers (17.2.4).
     func deliver(_ fault: Fault) {
         dropHeldDebugTrap()
         var current = fault
         while true {
             if current.vector == Vector.pageFault { pointee.cr2 = current.address }
+            if current.vector == Vector.debug { pointee.dr7 &= ~DebugBits.generalDetect }
             let origin = origin()
             do throws(Fault) {
                 try enter(delivery(of: current))
@@ -130,13 +132,14 @@ extension CPU {
     }
 
     /// INT n, INT3, INTO, and INT1 with `checked` false: part of the instruction, so its faults are
-    /// the instruction's. `rip` is that of the next instruction.
+    /// the instruction's. `rip` is that of the next instruction, and RF, which an IRET may have left
+    /// for this one, is pushed as 0 (Intel SDM vol. 3, 17.3.1.1).
     func softwareInterrupt(vector: UInt8, checked: Bool = true) throws(Fault) {
         let origin = origin()
         try enter(
             Delivery(
                 vector: vector, software: checked, ext: checked ? 0 : 1, isInstruction: true,
-                savedRFLAGS: pointee.rflags))
+                savedRFLAGS: pointee.rflags & ~RFLAGS.rf))
         charge(.softwareInterrupt)
         notify(.softwareInterrupt, from: origin, number: UInt32(vector))
     }
@@ -183,8 +186,9 @@ extension CPU {
         try push(UInt64(pointee.cs.selector), size: 2, on: &stack)
         try push(pointee.rip, size: 2, on: &stack)
         setStackPointer(stack.pointer, mask: stack.mask)
-        enterFlags(clearIF: true)
-        pointee.rflags &= ~RFLAGS.ac
+        // NT stays (Intel SDM vol. 2, INT n, real-address mode).
+        pointee.rflags &= ~(RFLAGS.tf | RFLAGS.interruptEnable | RFLAGS.rf | RFLAGS.ac)
+        updateStepping()
         loadRealModeSegment(
             Int(SegmentNumber.cs), selector: UInt16(truncatingIfNeeded: entry &>> 16))
         pointee.rip = entry & 0xFFFF

@@ -123,16 +123,19 @@ extension CPU {
         pointee.rip = rip
     }
 
-    /// RFLAGS from the stack: IOPL, VIF and VIP change only at CPL 0, IF only when CPL <= IOPL.
+    /// RFLAGS from the stack: IOPL changes only at CPL 0, VIF and VIP only there in protected mode
+    /// (Intel SDM vol. 2, IRET), IF only when CPL <= IOPL. RF, which the start of the instruction
+    /// cleared, stays so where the image has no place for it.
     private func setReturnFlags(_ popped: UInt64, size: Int) {
-        var mask = RFLAGS.arithmetic | RFLAGS.tf | RFLAGS.df | RFLAGS.nt
+        let popped = size > 2 ? popped : popped & 0xFFFF
+        var mask = RFLAGS.arithmetic | RFLAGS.tf | RFLAGS.df | RFLAGS.nt | RFLAGS.rf
         let iopl = UInt8(truncatingIfNeeded: (pointee.rflags & RFLAGS.iopl) &>> RFLAGS.ioplShift)
         let cpl = pointee.cr0 & CR0.pe != 0 ? pointee.cpl : 0
         if cpl <= iopl { mask |= RFLAGS.interruptEnable }
         if cpl == 0 { mask |= RFLAGS.iopl }
         if size > 2 {
-            mask |= RFLAGS.rf | RFLAGS.ac | RFLAGS.id
-            if cpl == 0 { mask |= RFLAGS.vif | RFLAGS.vip }
+            mask |= RFLAGS.ac | RFLAGS.id
+            if cpl == 0 && pointee.cr0 & CR0.pe != 0 { mask |= RFLAGS.vif | RFLAGS.vip }
         }
         pointee.rflags = (pointee.rflags & ~mask) | (popped & mask) | RFLAGS.fixedOne
     }

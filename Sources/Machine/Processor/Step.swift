@@ -155,6 +155,12 @@ extension CPU {
             deliverInterrupt(vector: vector)
             return true
         }
+        // Instruction breakpoints are inhibited after a load of SS (17.3.1.1): RF does it, and the
+        // instruction that follows clears it.
+        if shadow == 2 && attention & Attention.breakpoints != 0 {
+            pointee.rflags |= RFLAGS.rf
+            updateStepping()
+        }
         return false
     }
 

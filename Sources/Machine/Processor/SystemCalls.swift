@@ -42,7 +42,9 @@ extension CPU {
         if pointee.longMode != 0 {
             let target = in64Bit ? pointee.lstar : pointee.cstar
             pointee.rcx = pointee.rip
-            pointee.r11 = isAMD ? pointee.rflags & ~RFLAGS.rf : pointee.rflags
+            // RF, which an IRET may have left for this instruction, is cleared before the copy (AMD
+            // APM vol. 3, SYSCALL; Linux's entry code says it of both vendors' processors).
+            pointee.r11 = pointee.rflags & ~RFLAGS.rf
             pointee.rflags =
                 pointee.rflags & ~(pointee.sfmask | RFLAGS.rf) | RFLAGS.fixedOne
             pointee.rip = target
