@@ -256,8 +256,8 @@ struct CaseBuilder {
         return selector
     }
 
-    /// R/W and LEN of three breakpoints, as DR7 has them. Those on instructions have a LEN of 0: what
-    /// others mean is not defined (Intel SDM vol. 3, 17.2.4).
+    /// R/W and LEN of three breakpoints, as DR7 has them. Those on instructions have a LEN of 0:
+    /// what others mean is not defined (Intel SDM vol. 3, 17.2.4).
     func definedBreakpoints(_ fields: Int) -> UInt64 {
         var fields = UInt64(fields)
         for slot in 0..<3 where fields >> UInt64(slot * 4) & 3 == 0 {

@@ -86,9 +86,12 @@ final class MachineEngine: Engine {
     func finish() throws -> [UInt8] {
         while true {
             if isTraced { trace() }
-            // A case is some hundred instructions; what takes a million is a loop.
-            let limit = machine.instructions + UInt64(count) * 2000 + 1_000_000
-            switch machine.run(RunLimits(instructions: limit)) {
+            // A case is some hundred instructions; what takes a million is a loop. Faults whose
+            // handler faults are one too, and execute none.
+            let most = UInt64(count) * 2000 + 1_000_000
+            let limits = RunLimits(
+                cycles: machine.cycles + most * 100, instructions: machine.instructions + most)
+            switch machine.run(limits) {
             case .debugExit where get(4) == Int(sequence):
                 let size = count * Layout.recordSize
                 return machine.readPhysical(UInt64(Layout.results), count: size) ?? []
@@ -225,8 +228,8 @@ class ProcessEngine: Engine {
     }
 
     func finish() throws -> [UInt8] {
-        // The case that runs. A case may write anything there: what is no later case is not believed,
-        // or a loop that writes it would never be seen to hang.
+        // The case that runs. A case may write anything there: what is no later case is not
+        // believed, or a loop that writes it would never be seen to hang.
         var last: UInt32 = 0
         var quiet = 0
         while get(4) != sequence {

@@ -9,9 +9,9 @@ import X86
 ///     ID ENGINE smap                         loads of segments at CPL 0 to 3 with SMAP and AC set
 ///     ID ENGINE smap-fault                   a #PF of theirs at a supervisor's access, with SMAP
 ///
-/// ENGINE may be followed by `/intel` or `/amd`: for these cases alone. PLACE is a field's name or, ending in `*`, its beginning; MODE the beginning of a mode, as
-/// `long64.3`; NAMES an instruction that the case has; `*` is anything. What follows a `#` is a
-/// remark.
+/// ENGINE may be followed by `/intel` or `/amd`: for these cases alone. PLACE is a field's name or,
+/// ending in `*`, its beginning; MODE the beginning of a mode, as `long64.3`; NAMES an instruction
+/// that the case has; `*` is anything. What follows a `#` is a remark.
 struct KnownDifferences {
     private enum Condition {
         case bits(place: Substring, mask: UInt64, name: Substring)

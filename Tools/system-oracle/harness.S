@@ -114,8 +114,8 @@ finished:
         clflush wait                    // stops Bochs; QEMU is stopped from outside
         jmp wait
 
-// Nothing of another batch or of a firmware is seen in a case: memory that cases reach and that is no
-// part of them. It is all INT3, so that control that goes astray is seen.
+// Nothing of another batch or of a firmware is seen in a case: memory that cases reach and that is
+// no part of them. It is all INT3, so that control that goes astray is seen.
 clean:  movl $0xCCCCCCCC, %eax
         xorl %edi, %edi
         movl $LOW / 4, %ecx

@@ -132,8 +132,8 @@ extension CPU {
     }
 
     /// INT n, INT3, INTO, and INT1 with `checked` false: part of the instruction, so its faults are
-    /// the instruction's. `rip` is that of the next instruction, and RF, which an IRET may have left
-    /// for this one, is pushed as 0 (Intel SDM vol. 3, 17.3.1.1).
+    /// the instruction's. `rip` is that of the next instruction, and RF, which an IRET may have
+    /// left for this one, is pushed as 0 (Intel SDM vol. 3, 17.3.1.1).
     func softwareInterrupt(vector: UInt8, checked: Bool = true) throws(Fault) {
         let origin = origin()
         try enter(

@@ -167,13 +167,17 @@ public final class Recorder {
     }
 }
 
-/// Watches a run that nobody records: only the console's text is passed on.
+/// Watches a run that nobody records: the console's text is passed on, events are counted.
 private final class ConsoleObserver: MachineObserver {
     private let sink: RecordingSink
+    private var events: UInt64 = 0
 
     init(sink: RecordingSink) { self.sink = sink }
 
-    func observe(_ event: UnsafePointer<MachineEvent>, cpu: CPU, machine: Machine) {}
+    func observe(_ event: UnsafePointer<MachineEvent>, cpu: CPU, machine: Machine) {
+        events &+= 1
+        if events & 1023 == 0 { sink.watchProgress(events, machine) }
+    }
 
     func consoleOutput(_ byte: UInt8, cpu: CPU, machine: Machine) {
         sink.printed(

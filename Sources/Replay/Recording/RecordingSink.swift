@@ -27,6 +27,8 @@ final class RecordingSink: PathSink, InputSource {
     private(set) var panic: PanicWatch?
     /// Sequence number of the next event at which limits and injections are looked at.
     private var nextCheck: UInt64 = 0
+    /// Instructions of all vCPUs where they were last seen to grow, and the event there.
+    private var progress = (instructions: UInt64(0), sequence: UInt64(0))
     /// The limit that asked for a stop, as a sentence.
     private(set) var limitReached: String?
     private var pollsInterrupted = 0
@@ -110,10 +112,23 @@ final class RecordingSink: PathSink, InputSource {
             reach("the limit of bytes was reached", machine)
         }
         if isInterrupted() { reach("the recording was interrupted", machine) }
+        watchProgress(sequence, machine)
         let due = injections.filter { $0.moment == .event(sequence) }
         injections.removeAll { $0.moment == .event(sequence) }
         for injection in due { inject(injection, machine) }
         planCheck(after: sequence)
+    }
+
+    /// Stops a machine that only takes exceptions. To be called every thousandth event or so.
+    func watchProgress(_ sequence: UInt64, _ machine: Machine) {
+        let instructions = machine.instructions
+        if instructions != progress.instructions {
+            progress = (instructions, sequence)
+        } else if sequence - progress.sequence >= limits.fruitless {
+            reach(
+                "\(limits.fruitless) exceptions or interrupts came and no instruction was "
+                    + "executed: the handler cannot run", machine)
+        }
     }
 
     /// Sets the next event to look at: every thousandth, the last by the limit, the next injection.
