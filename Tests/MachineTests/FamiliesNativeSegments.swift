@@ -44,9 +44,7 @@ extension NativeGenerator {
     mutating func nextSegments() -> (NativeCase, Instruction) {
         while true {
             var bytes = segmentBytes()
-            // AMD's processors have no far pointers with REX.W (Docs/oracles.md).
-            let isPointer = bytes[0] == 0x0F && [0xB2, 0xB4, 0xB5].contains(bytes[1])
-            if mode == .bits64 && !isPointer && random.chance(20) { bytes.insert(0x48, at: 0) }
+            if mode == .bits64 && random.chance(20) { bytes.insert(0x48, at: 0) }
             if random.chance(15) { bytes.insert(0x66, at: 0) }
             let isStack = Self.isStack(bytes) && bytes.count < 4
             // Some are no instruction in this mode, or #UD: MOV to CS.

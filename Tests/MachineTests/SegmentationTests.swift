@@ -212,6 +212,33 @@ struct SegmentationTransferTests {
         #expect(bench.cpu.pointee.codeSize == 4)
     }
 
+    /// AMD's measured on such a processor: CALL pushed two words of 8 bytes.
+    @Test("REX.W: a 64-bit offset on Intel, 32 on AMD", arguments: Vendor.allCases)
+    func wideFarPointer(vendor: Vendor) throws {
+        let bench = try Bench(vendor: vendor)
+        let cpu = bench.cpu
+        // 18:0010_1234 as m16:32; as m16:64 the selector is 0x10 and the offset has 0018 in it.
+        bench.write(Bench.data, 0x0018_0010_1234)
+        bench.write(Bench.data + 8, 0x10, size: 2)
+        cpu.pointee.rbx = Bench.data
+        bench.assemble([0x48, 0x0F, 0xB4, 0x03])
+        cpu.pointee.rax = .max
+        if vendor == .amd {
+            #expect(bench.step() == .retired)
+            #expect(cpu.pointee.rax == 0x10_1234 && cpu.pointee.fs.selector == 0x18)
+            bench.write(Bench.data, 0x10_0000_2000)
+        } else {
+            #expect(bench.step() == .retired)
+            #expect(cpu.pointee.rax == 0x18_0010_1234 && cpu.pointee.fs.selector == 0x10)
+            bench.write(Bench.data, 0x2000)
+        }
+        bench.assemble([0x48, 0xFF, 0x1B])
+        #expect(bench.step() == .retired)
+        #expect(cpu.pointee.rip == 0x2000 && cpu.pointee.cs.selector == 0x10)
+        #expect(cpu.pointee.rsp == Bench.kernelStack - 16)
+        #expect(bench.stack(0) == Bench.code + 3 && bench.stack(1) == 0x10)
+    }
+
     @Test("RET far outward pops the stack and releases parameters on both")
     func outward() throws {
         let bench = try Bench()

@@ -42,7 +42,7 @@ import Trace
         var configuration = SessionConfiguration(
             host: image, guest: nil, memory: 1 << 24, costs: WhatIfTests.costs("test", scale: 1))
         configuration.platform = .pc
-        configuration.limits = RunLimits(cycles: 100_000_000)
+        configuration.limits = RunLimits(cycles: 10_000_000)
         var options = RecordingOptions()
         options.limits = SessionLimits(fruitless: fruitless)
         return try Recorder(configuration, options: options, writer: writer).run()

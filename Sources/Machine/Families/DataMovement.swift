@@ -65,12 +65,22 @@ extension CPU {
 
     /// LDS, LES, LFS, LGS and LSS: the offset lies below the selector. No shadow for LSS.
     func executeLoadFarPointer(_ i: borrowing Instruction, segment: UInt8) throws(Fault) {
-        let size = Int(i.operandSize)
+        let (offset, selector) = try readFarPointer(i)
+        try loadSegment(Int(segment), selector: selector)
+        try writeOperand(i, i.operands.0, offset)
+        pointee.tally.segmentLoads &+= 1
+    }
+
+    /// The far pointer in memory of LDS to LSS and of far JMP and CALL. AMD's processors have none
+    /// with an offset of 64 bits (APM vol. 3, LFS, JMP far); with REX.W they read one of 32 and
+    /// keep the size for the register and the stack, as measured on one.
+    func readFarPointer(
+        _ i: borrowing Instruction
+    ) throws(Fault) -> (offset: UInt64, selector: UInt16) {
+        let size = isAMD ? min(Int(i.operandSize), 4) : Int(i.operandSize)
         let a = try linearAddress(i, size: size &+ 2, write: false)
         let offset = try readLinear(a, size: size)
         let selector = try readLinear(advance(a, size), size: 2)
-        try loadSegment(Int(segment), selector: UInt16(truncatingIfNeeded: selector))
-        try writeOperand(i, i.operands.0, offset)
-        pointee.tally.segmentLoads &+= 1
+        return (offset, UInt16(truncatingIfNeeded: selector))
     }
 }

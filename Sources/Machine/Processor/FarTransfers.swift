@@ -20,10 +20,7 @@ extension CPU {
         var offset = i.immediate & sizeMask(size)
         var selector = i.immediate2
         if i.operands.0.kind == .memory {
-            let a = try linearAddress(i, size: size &+ 2, write: false)
-            offset = try readLinear(a, size: size)
-            selector = UInt16(
-                truncatingIfNeeded: try readLinear(advance(a, size), size: 2))
+            (offset, selector) = try readFarPointer(i)
         }
         if !inProtectedMode {
             try farReal(offset, selector, size: size, isCall: isCall)

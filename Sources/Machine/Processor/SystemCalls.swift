@@ -11,7 +11,7 @@ extension CPU {
     private static var data: UInt16 { 0xC093 }
 
     @inline(__always)
-    private var isAMD: Bool { pointee.shared.pointee.vendor == .amd }
+    var isAMD: Bool { pointee.shared.pointee.vendor == .amd }
 
     /// A flat segment register.
     @inline(__always)
