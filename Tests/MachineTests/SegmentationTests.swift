@@ -239,6 +239,17 @@ struct SegmentationTransferTests {
         #expect(bench.stack(0) == Bench.code + 3 && bench.stack(1) == 0x10)
     }
 
+    /// As measured on a processor of AMD's.
+    @Test("a far pointer's offset is read before its selector is looked at", arguments: 0..<4)
+    func farPointerAcrossTheEnd(distance: UInt64) throws {
+        for code in [[0x0F, 0xB4, 0x03], [0xFF, 0x2B], [0xFF, 0x1B]] as [[UInt8]] {
+            let bench = try Bench()
+            bench.cpu.pointee.rbx = (1 << 47) - 2 - distance * 2
+            let fits = distance > 0
+            #expect(bench.fault(of: code) == (fits ? .pf(0) : .gp(0)))
+        }
+    }
+
     @Test("RET far outward pops the stack and releases parameters on both")
     func outward() throws {
         let bench = try Bench()

@@ -32,6 +32,8 @@ final class MachineEngine: Engine {
     private var sequence: UInt32 = 0
     private var cases: [UInt8] = []
     private var count = 0
+    /// The least case that may be the one that runs.
+    private var floor = 0
     /// Says where the processor was when it shut down.
     var isVerbose = false
     /// Prints where each instruction of the case is, as it is executed.
@@ -66,6 +68,7 @@ final class MachineEngine: Engine {
     func begin(_ cases: [UInt8], count: Int) {
         self.cases = cases
         self.count = count
+        floor = 0
         sequence += 1
         machine.writePhysical(UInt64(Layout.cases), cases)
         put(8, UInt32(count))
@@ -132,7 +135,10 @@ final class MachineEngine: Engine {
 
     /// After a shutdown or a hang: a fresh machine goes on with the next case.
     private func restart(_ status: UInt64) throws {
-        let next = get(12)
+        // A case that wrote the control block must not have the batch run from its beginning, again
+        // and again; one whose result is wrong for it is run alone.
+        let next = max(floor, min(get(12), count - 1))
+        floor = next + 1
         let done = machine.readPhysical(UInt64(Layout.results), count: count * Layout.recordSize)!
         machine = try MachineEngine.start(harness, configuration)
         machine.writePhysical(UInt64(Layout.cases), cases)
@@ -181,7 +187,11 @@ class ProcessEngine: Engine {
         try launch()
     }
 
-    func refresh() { prepare() }
+    func refresh() {
+        let rest = Layout.control + 0x1000
+        memset(memory + rest, 0, Layout.memory - rest)
+        prepare()
+    }
 
     /// What a case that ran wild may have overwritten.
     private func prepare() {
@@ -248,6 +258,7 @@ class ProcessEngine: Engine {
             }
             if quiet > 10_000 {
                 try skip(last)
+                last += 1
                 quiet = -20_000
             }
         }

@@ -73,14 +73,18 @@ extension CPU {
 
     /// The far pointer in memory of LDS to LSS and of far JMP and CALL. AMD's processors have none
     /// with an offset of 64 bits (APM vol. 3, LFS, JMP far); with REX.W they read one of 32 and
-    /// keep the size for the register and the stack, as measured on one.
+    /// keep the size for the register and the stack, as measured on one. The two parts are accesses
+    /// of their own, the offset first: so is seen where the address space ends between them.
     func readFarPointer(
         _ i: borrowing Instruction
     ) throws(Fault) -> (offset: UInt64, selector: UInt16) {
         let size = isAMD ? min(Int(i.operandSize), 4) : Int(i.operandSize)
-        let a = try linearAddress(i, size: size &+ 2, write: false)
+        let (segment, place) = (Int(i.segment), effectiveOffset(i))
+        let a = try linear(segment: segment, offset: place, size: size, write: false)
         let offset = try readLinear(a, size: size)
-        let selector = try readLinear(advance(a, size), size: 2)
+        let b = try linear(
+            segment: segment, offset: place &+ UInt64(size), size: 2, write: false)
+        let selector = try readLinear(b, size: 2)
         return (offset, UInt16(truncatingIfNeeded: selector))
     }
 }
