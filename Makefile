@@ -54,8 +54,8 @@ executor-oracle: setup
 	.build/release/executor-oracle traces --seed $(SEED) --count 4 Traces/*.pvt
 	.build/release/executor-oracle guests --seed $(SEED) --count $(GUESTS)
 
-# The system half against QEMU and Bochs (from PyPI): MATRIX_CASES of the paging matrix must agree;
-# a tenth as many random cases are run too, and what they find is reported.
+# The system half against QEMU and Bochs (from PyPI): MATRIX_CASES of the paging matrix, and a tenth
+# as many random cases, of each vendor.
 MATRIX_CASES ?= 10000
 system-oracle: setup
 	Tools/system-oracle/run --seed $(SEED) --count $(MATRIX_CASES)

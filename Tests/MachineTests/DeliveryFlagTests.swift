@@ -113,6 +113,31 @@ struct DeliveryFlagTests {
         #expect(long.cpu.pointee.rflags & bits == bits)
     }
 
+    @Test("a stack from the IST leaves SS where CPL stays, and makes it null where CPL changes")
+    func stackSegmentWithIST() throws {
+        for cpl in [UInt8(0), 3] {
+            let bench = try Bench(cpl: cpl)
+            bench.gate(6, ist: 1)
+            #expect(bench.fault(of: [0x0F, 0x0B]) == .ud)
+            #expect(bench.cpu.pointee.rsp == Bench.ist + 0x1000 - 40)
+            #expect(bench.cpu.pointee.ss.selector == (cpl == 0 ? 0x18 : 0))
+        }
+    }
+
+    @Test("IRET takes a null SS into 64-bit mode below CPL 3, not into compatibility mode")
+    func nullStackSegment() throws {
+        for (selector, isTaken) in [(UInt64(0x10), true), (0x08, false)] {
+            let bench = try Bench()
+            let frame = [Bench.code + 8, selector, RFLAGS.fixedOne, Bench.kernelStack, 0]
+            bench.cpu.pointee.rsp -= 40
+            for (n, word) in frame.enumerated() {
+                bench.write(bench.cpu.pointee.rsp + UInt64(n) * 8, word)
+            }
+            #expect(bench.fault(of: [0x48, 0xCF]) == (isTaken ? nil : .gp(0)))
+            #expect(bench.cpu.pointee.ss.selector == (isTaken ? 0 : 0x18))
+        }
+    }
+
     /// STI's shadow is no such inhibition: only loads of SS are named (17.3.1.1, 6.8.3).
     @Test(
         "no instruction breakpoint hits under the shadow of MOV SS and POP SS",

@@ -320,7 +320,9 @@ extension CaseBuilder {
         }
         if number == 0x277 { value = random.pick([0x0007_0406_0007_0406, 0x0106_0504_0302_0100]) }
         if number == 0xC000_0103 || number == 0xC000_0084 {
-            value = random.next() & (random.chance(80) ? 0xFFFF_FFFF : .max)
+            // A mask's upper half is reserved, and other emulators have no such check.
+            let isNarrow = random.chance(80) || number == 0xC000_0084
+            value = random.next() & (isNarrow ? 0xFFFF_FFFF : .max)
         }
         set(0, value & 0xFFFF_FFFF)
         set(2, value >> 32)

@@ -48,7 +48,10 @@ struct CaseText {
                 found.append(("(bad) " + bytes.prefix(4).map { hex(UInt64($0)) }.joined(), "(bad)"))
                 break
             }
-            let name = "\(OpcodeTable.name(instruction))"
+            let far: [Mnemonic] = [.jmpFar, .callFar, .lss, .lfs, .lgs]
+            let isFar64 =
+                instruction.operandSize == 8 && far.contains(instruction.mnemonic)
+            let name = "\(OpcodeTable.name(instruction))" + (isFar64 ? "-m64" : "")
             found.append(
                 ("\(disassemble(instruction, at: UInt64(Layout.code + at)))", name))
             at += Int(instruction.length)
