@@ -250,6 +250,30 @@ struct SegmentationTransferTests {
         }
     }
 
+    @Test("SGDT and LGDT fault by the limit's page before the base is looked at")
+    func tableAcrossTheEnd() throws {
+        let codes: [([UInt8], UInt64)] = [([0x0F, 0x01, 0x03], 2), ([0x0F, 0x01, 0x13], 0)]
+        for (code, error) in codes {
+            for (distance, fits) in [(4, true), (2, true), (1, false)] as [(UInt64, Bool)] {
+                let bench = try Bench()
+                bench.cpu.pointee.rbx = (1 << 47) - distance
+                #expect(bench.fault(of: code) == (fits ? .pf(error) : .gp(0)))
+            }
+        }
+    }
+
+    /// As measured on a processor of AMD's, at CPL 3, with RETFQ and with IRETQ.
+    @Test("a return into compatibility mode beyond 4 GiB is #GP", arguments: [false, true])
+    func farOffset(isInterrupt: Bool) throws {
+        let bench = try Bench()
+        let frame = [1 << 32 | Bench.code, 0x08, RFLAGS.fixedOne, Bench.kernelStack, 0x18]
+        bench.cpu.pointee.rsp -= 40
+        for (n, word) in frame.enumerated() {
+            bench.write(bench.cpu.pointee.rsp + UInt64(n) * 8, word)
+        }
+        #expect(bench.fault(of: [0x48, isInterrupt ? 0xCF : 0xCB]) == .gp(0))
+    }
+
     @Test("RET far outward pops the stack and releases parameters on both")
     func outward() throws {
         let bench = try Bench()

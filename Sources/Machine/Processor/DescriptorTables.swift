@@ -2,13 +2,16 @@ import X86
 
 /// The table registers, and the instructions that ask about descriptors (Intel SDM vol. 2).
 extension CPU {
-    /// LGDT and LIDT; `interrupts` chooses.
+    /// LGDT and LIDT; `interrupts` chooses. Limit and base are accesses of their own, in this
+    /// order.
     func executeLoadTable(_ i: borrowing Instruction, interrupts: Bool) throws(Fault) {
         try requireSupervisor()
         let width = in64Bit ? 8 : 4
-        let a = try linearAddress(i, size: width &+ 2, write: false)
+        let (segment, offset) = (Int(i.segment), effectiveOffset(i))
+        let a = try linear(segment: segment, offset: offset, size: 2, write: false)
         let limit = try readLinear(a, size: 2)
-        var base = try readLinear(advance(a, 2), size: width)
+        let b = try linear(segment: segment, offset: offset &+ 2, size: width, write: false)
+        var base = try readLinear(b, size: width)
         if i.operandSize == 2 { base &= 0xFF_FFFF }
         if !isCanonical(base) { throw .generalProtection(0) }
         var table = TableRegister()
@@ -19,15 +22,18 @@ extension CPU {
         notifyRegister(interrupts ? .idtr : .gdtr, base, address: limit)
     }
 
-    /// SGDT and SIDT; `interrupts` chooses.
+    /// SGDT and SIDT; `interrupts` chooses. A fault of the second part leaves the first unwritten.
     func executeStoreTable(_ i: borrowing Instruction, interrupts: Bool) throws(Fault) {
         try requireTableStore()
         let width = in64Bit ? 8 : 4
         let table = interrupts ? pointee.idtr : pointee.gdtr
-        let a = try linearAddress(i, size: width &+ 2, write: true)
-        try checkWrite(a, size: width &+ 2)
+        let (segment, offset) = (Int(i.segment), effectiveOffset(i))
+        let a = try linear(segment: segment, offset: offset, size: 2, write: true)
+        try checkWrite(a, size: 2)
+        let b = try linear(segment: segment, offset: offset &+ 2, size: width, write: true)
+        try checkWrite(b, size: width)
         try writeLinear(a, UInt64(table.limit), size: 2)
-        try writeLinear(advance(a, 2), table.base, size: width)
+        try writeLinear(b, table.base, size: width)
     }
 
     /// SLDT and STR; `task` chooses. A register takes the zero-extended selector.
