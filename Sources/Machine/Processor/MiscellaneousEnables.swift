@@ -39,7 +39,6 @@ extension CPU {
             : MiscEnable.fastStrings | MiscEnable.readOnly | MiscEnable.monitor
     }
 
-
     /// AMD's HWCR; nil where the register is another.
     func readHardwareConfiguration(_ register: UInt32) -> UInt64? {
         guard isAMD, pointee.shared.pointee.edition >= .second,
