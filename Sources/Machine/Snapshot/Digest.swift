@@ -8,7 +8,7 @@ extension Machine {
     /// polling, executors and snapshots leave no trace in it.
     public func digest() -> UInt64 {
         let hash = StreamingHash()
-        encodedState().withUnsafeBytes { hash.add($0) }
+        encodedState(withTurn: false).withUnsafeBytes { hash.add($0) }
         forEachPage(flagged: PageFlag.used) { number in
             withUnsafeBytes(of: number.littleEndian) { hash.add($0) }
             hash.add(page(number))
@@ -25,7 +25,7 @@ extension Machine {
     /// memory.
     public func stateDigest() -> UInt64 {
         let hash = StreamingHash()
-        encodedState().withUnsafeBytes { hash.add($0) }
+        encodedState(withTurn: false).withUnsafeBytes { hash.add($0) }
         return hash.value
     }
 }

@@ -116,23 +116,25 @@ extension Machine {
         notExecutable = nil
     }
 
-    /// The state, but for memory, as bytes.
-    func encodedState() -> [UInt8] {
+    /// The state, but for memory, as bytes. A turn that was interrupted is no part of a digest:
+    /// older traces have theirs without one.
+    func encodedState(withTurn: Bool = true) -> [UInt8] {
         var stream = StateStream()
         do {
-            try transfer(&stream)
+            try transfer(&stream, unfinishedTurn: withTurn ? unfinishedTurn : nil)
         } catch {
             preconditionFailure("the machine's own state is impossible: \(error)")
         }
         return stream.bytes
     }
 
-    private func transfer(_ stream: inout StateStream) throws(MachineError) {
+    private func transfer(
+        _ stream: inout StateStream, unfinishedTurn: (index: Int, barrier: UInt64)? = nil
+    ) throws(MachineError) {
         var format = stateFormat
         if cpus.contains(where: \.hasExtendedState) { format |= Machine.extended }
         if cpus.contains(where: \.isMonitoring) { format |= Machine.monitors }
         if bus.testDevice.isUsed { format |= Machine.testDevice }
-        let unfinishedTurn = stream.reading ? nil : self.unfinishedTurn
         if unfinishedTurn != nil { format |= Machine.unfinished }
         try stream.field(&format)
         let isExtended = format & Machine.extended != 0
