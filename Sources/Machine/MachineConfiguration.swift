@@ -48,8 +48,10 @@ public enum MachineEdition: UInt8, Sendable, CaseIterable, Comparable {
     /// STI's shadow covers NMIs; CPUID follows IA32_APIC_BASE; a `pc` has a BIOS, a screen, memory
     /// type ranges, the MSRs that go with a model, and starts with real mode's interrupt table.
     case second = 2
+    /// A `pc` has high-precision event timers; its fw_cfg has files, what was loaded, and DMA.
+    case third = 3
 
-    public static let latest = MachineEdition.second
+    public static let latest = MachineEdition.third
 
     public static func < (a: MachineEdition, b: MachineEdition) -> Bool { a.rawValue < b.rawValue }
 }

@@ -84,20 +84,6 @@ import X86
         #expect(answers().count == 32)
     }
 
-    @Test func firmwareConfigurationTellsMemoryAndProcessors() throws {
-        let machine = try makePC(cpus: 3, memory: 5 << 20)
-        func item(_ key: UInt64, _ size: Int) -> UInt64 {
-            machine.bus.writePort(0x510, key, size: 2, cpu: machine.cpu(0))
-            return (0..<size).reduce(0) { $0 | UInt64(machine.portIn(0x511)) << UInt64(8 * $1) }
-        }
-        #expect(item(0, 4) == 0x554D_4551)
-        #expect(item(1, 4) == 1, "the traditional interface, no DMA")
-        #expect(item(3, 8) == 5 << 20)
-        #expect(item(5, 2) == 3)
-        #expect(item(0x19, 4) == 0, "no files")
-        #expect(item(0x7777, 8) == 0)
-    }
-
     /// The serial port's line, with a byte in either direction.
     @Test func serialPortInterrupts() throws {
         let machine = try makePC()
@@ -142,7 +128,8 @@ import X86
     ) -> [UInt64] {
         let ports: [UInt16] = [
             0x20, 0x21, 0xA0, 0xA1, 0x40, 0x41, 0x42, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x3F8,
-            0x3F9, 0x3FA, 0x3FB, 0x3FC, 0x4D0, 0x4D1, 0x510, 0x511, 0xCF8, 0xCFC, 0x600, 0x602,
+            0x3F9, 0x3FA, 0x3FB, 0x3FC, 0x4D0, 0x4D1, 0x510, 0x511, 0x514, 0x518, 0xCF8, 0xCFC,
+            0x600, 0x602,
         ]
         let cpu = machine.cpu(0)
         var seen: [UInt64] = []
@@ -150,7 +137,11 @@ import X86
             let port = ports[Int(random.next() % UInt64(ports.count))]
             let size = [1, 1, 2, 4][Int(random.next() % 4)]
             cpu.pointee.cycles += random.next() % 3_000_000
-            switch random.next() % 4 {
+            let register = EventTimers.range.lowerBound + random.next() % 0x180
+            switch random.next() % 6 {
+            case 4: seen.append(machine.bus.readPhysical(register & ~3, size: 4, cpu: cpu))
+            case 5:
+                machine.bus.writePhysical(register & ~3, random.next(), size: 4, cpu: cpu)
             case 0: seen.append(machine.bus.readPort(port, size: size, cpu: cpu))
             case 1:
                 machine.inputOutputWrite(

@@ -178,10 +178,13 @@ import X86
         #expect(try sum(root, 36) == 0)
         var tables = [try word(machine, root + 16), try word(machine, root + 24, 8)]
         #expect(try word(machine, tables[0] + 36) == word(machine, tables[1] + 36, 8))
-        for n in UInt64(0)..<2 { tables.append(try word(machine, tables[1] + 36 + 8 * n, 8)) }
+        for n in UInt64(0)..<3 { tables.append(try word(machine, tables[1] + 36 + 8 * n, 8)) }
         tables.append(try word(machine, tables[2] + 40))
         for table in tables { #expect(try sum(table, word(machine, table + 4)) == 0) }
         #expect(try word(machine, tables[2] + 4) == 244, "the FADT of ACPI 4")
+        #expect(try word(machine, tables[4]) == 0x5445_5048, "HPET")
+        #expect(try word(machine, tables[4] + 36) == 0x8086_A201)
+        #expect(try word(machine, tables[4] + 44, 8) == 0xFED0_0000)
         let pointer = root + 0x40
         #expect(try sum(pointer, 16) == 0)
         let configuration = try word(machine, pointer + 4)

@@ -29,6 +29,12 @@ enum AML {
         }
     }
 
+    static func string(_ text: StaticString) -> [UInt8] {
+        var bytes: [UInt8] = [0x0D]
+        text.withUTF8Buffer { bytes += $0 }
+        return bytes + [0]
+    }
+
     static func define(_ text: StaticString, _ object: [UInt8]) -> [UInt8] {
         [0x08] + name(text) + object
     }
@@ -64,6 +70,14 @@ enum AML {
     static func interrupt(line: UInt16) -> [UInt8] {
         let mask = UInt16(1) << line
         return [0x22, UInt8(mask & 0xFF), UInt8(mask >> 8)]
+    }
+    /// Memory of a fixed place that can be written (6.4.3.4).
+    static func memory(_ start: UInt32, count: UInt32) -> [UInt8] {
+        var range = ByteBuilder()
+        range.bytes = [0x86, 0x09, 0x00, 1]
+        range.add32(start)
+        range.add32(count)
+        return range.bytes
     }
     /// Large descriptors of address windows (6.4.3.5): bus numbers and ports as words, memory as
     /// double words, with fixed ends.

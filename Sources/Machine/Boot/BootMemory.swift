@@ -52,6 +52,17 @@ extension Machine {
         return occupied
     }
 
+    /// What an ELF file holds of its segments, by physical address.
+    func loadedParts(_ file: ELFFile) -> [FirmwareConfiguration.Loaded] {
+        let loads = file.segments.filter { $0.type == ELFFile.load && $0.memorySize > 0 }
+        return loads.map { segment in
+            let start = Int(segment.offset)
+            return FirmwareConfiguration.Loaded(
+                address: segment.physicalAddress,
+                bytes: file.bytes[start..<start + Int(segment.fileSize)])
+        }
+    }
+
     /// Zeroes a range of memory, leaving pages that were never written untouched.
     func clearUsed(_ range: Range<UInt64>) {
         var at = range.lowerBound

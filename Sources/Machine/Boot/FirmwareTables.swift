@@ -25,7 +25,10 @@ extension Machine {
         }
         let control = put(Self.controlStructure)
         let description = put(
-            Self.table("DSDT", revision: 2, Self.differentiated + peripheralBus))
+            Self.table(
+                "DSDT", revision: 2,
+                Self.differentiated + peripheralBus
+                    + (bus.hasEventTimers ? Self.laterDevices : [])))
         let fixed = put(
             Self.table(
                 "FACP", revision: 4,
@@ -34,7 +37,11 @@ extension Machine {
         let interrupts = put(Self.table("APIC", revision: 3, interruptDescription))
         var short = ByteBuilder()
         var long = ByteBuilder()
-        for table in [fixed, interrupts] {
+        var listed = [fixed, interrupts]
+        if bus.hasEventTimers {
+            listed.append(put(Self.table("HPET", revision: 1, Self.eventTimerDescription)))
+        }
+        for table in listed {
             short.add32(UInt32(table))
             long.add64(table)
         }
@@ -184,6 +191,38 @@ extension Machine {
             ])
         return AML.scope("\\_SB", [serial, clock, keyboard])
             + AML.define("\\_S5", AML.package([off, off, AML.integer(0), AML.integer(0)]))
+    }
+
+    /// The HPET table, after its header (HPET specification 1.0a, 3.2.4): identity, address,
+    /// number, the shortest period without losses in ticks, no page protection.
+    private static var eventTimerDescription: [UInt8] {
+        var t = ByteBuilder()
+        t.add32(EventTimers.identity)
+        t.bytes += [0, 64, 0, 0]
+        t.add64(EventTimers.range.lowerBound)
+        t.add8(0)
+        t.add16(EventTimers.shortestPeriod)
+        t.add8(0)
+        return t.bytes
+    }
+
+    /// What came with the third edition: fw_cfg (QEMU: docs/specs/fw_cfg.rst, "ACPI Interface":
+    /// present, decoded, working, not shown) and the event timers.
+    private static var laterDevices: [UInt8] {
+        let timers = AML.device(
+            "HPET",
+            [
+                AML.define("_HID", AML.identity(vendor: "PNP", product: 0x0103)),
+                AML.resources([AML.memory(UInt32(EventTimers.range.lowerBound), count: 0x400)]),
+            ])
+        let configuration = AML.device(
+            "FWCF",
+            [
+                AML.define("_HID", AML.string("QEMU0002")),
+                AML.define("_STA", AML.integer(0x0B)),
+                AML.resources([AML.ports(FirmwareConfiguration.selectPort, count: 12)]),
+            ])
+        return AML.scope("\\_SB", [configuration, timers])
     }
 
     /// MADT, after its header (5.2.12): every vCPU, the I/O APIC, the timer on its pin 2, the SCI.

@@ -95,7 +95,10 @@ extension Machine {
         guard occupied.contains(where: { $0.contains(entry) }) else {
             throw .image("the entry address lies in no loaded segment", offset: 24)
         }
+        bus.firmware.setKernel(loadedParts(file), covering: occupied, entry: entry)
         let placed = try place(modules, &occupied)
+        publish(modules, placed)
+        bus.firmware.setCommandLine(try text(commandLine) + [0], at: nil)
         let info = try writeStartInfo(placed, commandLine, tables: tables, avoiding: occupied)
         guard file.is64Bit else {
             cpus[0].enterPVH(at: entry, startInfo: info)

@@ -113,6 +113,11 @@ extension Machine {
         writePhysical(start, Array(image.bytes[image.payload...]))
         var occupied = [start..<end]
         let placed = try place(modules, &occupied, below: image.ramdiskLimit &+ 1)
+        let code = image.bytes[image.payload...]
+        bus.firmware.setKernel(
+            [FirmwareConfiguration.Loaded(address: start, bytes: code)],
+            covering: [start..<start + size], entry: nil)
+        publish(modules, placed)
         if image.startsInRealMode && hasFirmware {
             try startSetup(image, placed.first, command)
             return
@@ -121,6 +126,8 @@ extension Machine {
         let text = try placeLow(size: command.count + 1, from: 0x2_0000, avoiding: occupied)
         occupied += [parameters, text]
         writePhysical(text.lowerBound, command + [0])
+        bus.firmware.setCommandLine(command + [0], at: text.lowerBound)
+        bus.firmware.setSetup(Array(image.bytes[..<image.payload]), at: parameters.lowerBound)
         writePhysical(
             parameters.lowerBound,
             bootParameters(image, placed.first, text.lowerBound, tables))
@@ -165,6 +172,8 @@ extension Machine {
         }
         writePhysical(setup, code.bytes)
         writePhysical(text, command + [0])
+        bus.firmware.setCommandLine(command + [0], at: text)
+        bus.firmware.setSetup(Array(image.bytes[..<image.payload]), at: setup)
         enterReal(segment: UInt16(setup >> 4), stack: 0xFFF0)
     }
 

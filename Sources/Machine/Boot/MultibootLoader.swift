@@ -52,18 +52,29 @@ extension Machine {
                     + hexadecimal(UInt64(header.flags)), offset: UInt64(header.offset + 4))
         }
         var occupied: [Range<UInt64>]
+        var parts: [FirmwareConfiguration.Loaded]
         let entry: UInt64
         if header.flags & MultibootHeader.hasAddresses != 0 {
-            (occupied, entry) = try loadByAddresses(bytes, header)
+            let part: FirmwareConfiguration.Loaded
+            let range: Range<UInt64>
+            (part, range, entry) = try loadByAddresses(bytes, header)
+            (parts, occupied) = ([part], [range])
         } else {
             let file = try ELFFile(bytes)
             occupied = try loadSegments(file)
+            parts = loadedParts(file)
             entry = physicalEntry(file)
         }
         guard occupied.contains(where: { $0.contains(entry) }) else {
             throw .image("the entry address lies in no loaded segment", offset: 24)
         }
         let placed = try placeAbove(modules, &occupied)
+        for (module, place) in zip(modules, placed) {
+            parts.append(
+                FirmwareConfiguration.Loaded(
+                    address: place.range.lowerBound, bytes: module.bytes[...]))
+        }
+        bus.firmware.setKernel(parts, covering: occupied, entry: entry)
         let info = try writeMultibootInfo(
             placed, try text(commandLine), avoiding: occupied,
             hasVideo: header.flags & MultibootHeader.wantsVideo != 0)
@@ -74,7 +85,7 @@ extension Machine {
     /// The address fields of the header: where its own place in the file goes, and what follows.
     private func loadByAddresses(
         _ bytes: [UInt8], _ header: MultibootHeader
-    ) throws(MachineError) -> ([Range<UInt64>], UInt64) {
+    ) throws(MachineError) -> (FirmwareConfiguration.Loaded, Range<UInt64>, entry: UInt64) {
         let reader = ELFReader(bytes: bytes)
         var words: [UInt64] = []
         for n in 0..<5 {
@@ -103,8 +114,9 @@ extension Machine {
                     + "bytes of memory", offset: at + 24)
         }
         clearUsed(load..<end)
-        writePhysical(load, Array(bytes[Int(start)..<Int(start + size)]))
-        return ([load..<end], entry)
+        let part = bytes[Int(start)..<Int(start + size)]
+        writePhysical(load, Array(part))
+        return (FirmwareConfiguration.Loaded(address: load, bytes: part), load..<end, entry)
     }
 
     /// Modules follow the kernel, each on a page of its own.
@@ -197,6 +209,8 @@ extension Machine {
         }
         for text in texts { info.bytes += text + [0] }
         writePhysical(place.lowerBound, info.bytes)
+        bus.firmware.setModule(
+            Array(info.bytes[..<Multiboot.infoSize]), at: place.lowerBound)
         return place.lowerBound
     }
 }

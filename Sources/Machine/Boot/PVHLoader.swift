@@ -49,9 +49,18 @@ extension Machine {
         guard occupied.contains(where: { $0.contains(entry) }) else {
             throw .image("the PVH entry address lies in no loaded segment", offset: 0)
         }
+        bus.firmware.setKernel(loadedParts(file), covering: occupied, entry: entry)
         let placed = try place(modules, &occupied)
+        publish(modules, placed)
+        bus.firmware.setCommandLine(try text(commandLine) + [0], at: nil)
         let info = try writeStartInfo(placed, commandLine, tables: tables, avoiding: occupied)
         cpus[0].enterPVH(at: entry, startInfo: info)
+    }
+
+    /// The first module is what fw_cfg calls the initial RAM disk.
+    func publish(_ modules: [BootModule], _ placed: [PlacedModule]) {
+        guard let module = modules.first, let place = placed.first else { return }
+        bus.firmware.setModule(module.bytes, at: place.range.lowerBound)
     }
 
     /// Puts modules where PVH and Linux want them: the first at the top, each next below.

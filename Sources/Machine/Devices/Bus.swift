@@ -14,10 +14,13 @@ public final class Bus {
     let isPC: Bool
     /// A BIOS, a screen and memory type ranges, which a `pc` has from the second edition on.
     let hasFirmware: Bool
+    /// Event timers, which a `pc` has from the third edition on.
+    let hasEventTimers: Bool
     let consoleInput: ConsoleInput
     let epoch: UInt64
     var inputOutputAPIC = InputOutputAPIC()
     var intervalTimer = IntervalTimer8254()
+    var eventTimers = EventTimers()
     var clock: RealTimeClock
     var keyboard = KeyboardController()
     var firmware: FirmwareConfiguration
@@ -58,12 +61,12 @@ public final class Bus {
         cpuCount = configuration.cpus
         isPC = configuration.platform == .pc
         hasFirmware = isPC && configuration.edition >= .second
+        hasEventTimers = isPC && configuration.edition >= .third
         consoleInput = configuration.consoleInput
         epoch = configuration.epoch
         clock = RealTimeClock(
             memory: configuration.memory, cpus: configuration.cpus, epoch: configuration.epoch)
-        firmware = FirmwareConfiguration(
-            memory: configuration.memory, cpus: configuration.cpus)
+        firmware = FirmwareConfiguration(configuration)
         overlays = configuration.disks.map { DiskOverlay(sectors: $0.sectors) }
         virtio = VirtioDevice.devices(configuration)
         memoryTypes = Array(repeating: MemoryTypeRanges(), count: configuration.cpus)
@@ -166,6 +169,9 @@ public final class Bus {
             if isPC && InputOutputAPIC.page.contains(address) {
                 return inputOutputAPIC.read(Int(address & 0xFFF)) & Bus.allOnes(size)
             }
+            if hasEventTimers && EventTimers.range.contains(address) {
+                return readEventTimers(address, size: size, cpu)
+            }
             if !virtio.isEmpty,
                 let value = readVirtioBAR(address, ports: false, size: size, cpu)
             {
@@ -182,7 +188,10 @@ public final class Bus {
 
     /// Whether a read of this address, which is outside RAM, shows a clock.
     func showsClock(physical address: UInt64, _ cpu: CPU) -> Bool {
-        apicOffset(address, cpu).map { $0 & ~0xF == APICRegister.currentCount } ?? false
+        if let offset = apicOffset(address, cpu) {
+            return offset & ~0xF == APICRegister.currentCount
+        }
+        return hasEventTimers && EventTimers.range.contains(address)
     }
 
     func writePhysical(_ address: UInt64, _ value: UInt64, size: Int, cpu: CPU) {
@@ -190,6 +199,8 @@ public final class Bus {
             if isPC && InputOutputAPIC.page.contains(address) {
                 writeInputOutputAPIC(
                     Int(address & 0xFFF), UInt32(truncatingIfNeeded: value), cpu)
+            } else if hasEventTimers && EventTimers.range.contains(address) {
+                writeEventTimers(address, value, size: size, cpu)
             } else if writeVirtioBAR(address, ports: false, value, size: size, cpu) {
                 return
             } else if isPC && TestDevice.memory.contains(address) {
@@ -229,6 +240,11 @@ extension Bus: Snapshottable {
                 throw stream.damaged("an event for a vCPU that is not there")
             }
             for event in schedule.events {
+                if case .eventTimer(let n) = event.action {
+                    guard hasEventTimers, n < EventTimers.count else {
+                        throw stream.damaged("an event for a timer that is not there")
+                    }
+                }
                 guard case .virtio(let device, let queue) = event.action else { continue }
                 guard Int(device) < virtio.count, Int(queue) < virtio[Int(device)].queues.count
                 else { throw stream.damaged("an event for a device that is not there") }

@@ -33,7 +33,8 @@ extension Bus {
         }
         controllersChanged(at: cycle, by: running)
         // The timer's line is wired to pin 2, as the MADT's source override says.
-        setPin(line == 0 ? 2 : line, level, at: cycle, by: running)
+        let pin = line == 0 ? 2 : line
+        setPin(pin, level || eventTimers.asserts(pin: pin), at: cycle, by: running)
     }
 
     func serialChanged(at cycle: UInt64, by running: CPU?) {
@@ -229,8 +230,7 @@ extension Bus {
         let isOpen =
             controller.mask & bit == 0
             && (line < 8 || primaryController.mask & 4 == 0)
-        let entry = inputOutputAPIC.entries[line == 0 ? 2 : line]
-        let targets = entry & InputOutputAPIC.Entry.masked == 0 ? self.targets(of: entry) : []
+        if pinWouldWake(line == 0 ? 2 : line) { return true }
         for index in 0..<cpuCount {
             let cpu = cpu(index)
             let isHalted = cpu.isWaiting
@@ -241,7 +241,17 @@ extension Bus {
             {
                 return true
             }
-            guard targets.contains(index) else { continue }
+        }
+        return false
+    }
+
+    /// The same of a pin of the I/O APIC.
+    func pinWouldWake(_ pin: Int) -> Bool {
+        let entry = inputOutputAPIC.entries[pin]
+        guard entry & InputOutputAPIC.Entry.masked == 0 else { return false }
+        for index in targets(of: entry) {
+            let cpu = cpu(index)
+            let isHalted = cpu.isWaiting
             switch entry >> 8 & 7 {
             case 0, 1:
                 let vector = UInt8(truncatingIfNeeded: entry)

@@ -5,8 +5,6 @@ extension Bus {
         static let systemControlA: UInt16 = 0x92
         static let systemControlB: UInt16 = 0x61
         static let resetControl: UInt16 = 0xCF9
-        static let configurationSelect: UInt16 = 0x510
-        static let configurationData: UInt16 = 0x511
     }
 
     /// Ends the run at the next boundary.
@@ -22,6 +20,12 @@ extension Bus {
         if port == PowerManagement.timerPort && size == 4 {
             return UInt64(PowerManagement.timer(cpu.pointee.cycles))
         }
+        // fw_cfg's selector and data are a word and a byte, and of no other size.
+        if firmware.isComplete && size > 1
+            && (port == FirmwareConfiguration.selectPort || port == FirmwareConfiguration.dataPort)
+        {
+            return 0
+        }
         if virtio.isEmpty { return nil }
         if PCIConfiguration.dataPorts.contains(port) {
             return readVirtioConfiguration(port, size: size, cpu)
@@ -34,8 +38,13 @@ extension Bus {
             pci.address = UInt32(truncatingIfNeeded: value) & 0x80FF_FFFC
             return true
         }
-        if port == Port.configurationSelect && size == 2 {
+        if port == FirmwareConfiguration.selectPort && size == 2 {
             firmware.select(UInt16(truncatingIfNeeded: value))
+            return true
+        }
+        let dmaPorts = FirmwareConfiguration.dmaPorts
+        if firmware.isComplete && size == 4 && dmaPorts.contains(port) && port & 3 == 0 {
+            firmware.writeAddress(port, UInt32(truncatingIfNeeded: value), GuestMemory(cpu))
             return true
         }
         if virtio.isEmpty { return false }
@@ -67,7 +76,9 @@ extension Bus {
         case Port.debugConsole: return 0xE9
         case 0x4D0: return primaryController.levelTriggered
         case 0x4D1: return secondaryController.levelTriggered
-        case Port.configurationData: return firmware.read()
+        case FirmwareConfiguration.dataPort: return firmware.read()
+        case FirmwareConfiguration.dmaPorts where firmware.isComplete:
+            return firmware.readAddress(port)
         case PowerManagement.ports: return power.read(port, at: cycle)
         case VideoAdapter.ports where hasFirmware: return video.read(port, at: cycle)
         case PCIConfiguration.dataPorts:
@@ -134,14 +145,18 @@ extension Bus {
         let cycle = cpu.pointee.cycles
         intervalTimer.write(register, value, at: cycle)
         guard register == 0 || register == 3 else { return }
-        let out = intervalTimer.channels[0].output(IntervalTimer8254.tick(cycle))
-        setLine(0, out, at: cycle, by: cpu)
+        if !eventTimers.replacesLegacy {
+            let out = intervalTimer.channels[0].output(IntervalTimer8254.tick(cycle))
+            setLine(0, out, at: cycle, by: cpu)
+        }
         rescheduleIntervalTimer(after: cycle, by: cpu)
     }
 
-    /// Puts counter 0's next rising edge on the schedule, in place of an earlier one.
+    /// Puts counter 0's next rising edge on the schedule, in place of an earlier one; none where
+    /// nobody hears of it.
     func rescheduleIntervalTimer(after cycle: UInt64, by running: CPU?) {
         schedule.remove(.intervalTimer)
+        if eventTimers.replacesLegacy { return }
         let tick = IntervalTimer8254.tick(cycle)
         guard let rise = intervalTimer.channels[0].nextRise(after: tick) else { return }
         add(.intervalTimer, for: 0, at: IntervalTimer8254.cycle(rise), by: running ?? cpu(0))
@@ -156,7 +171,9 @@ extension Bus {
     }
 
     private func clockChanged(at cycle: UInt64, by running: CPU?) {
-        setLine(8, clock.isInterrupting, at: cycle, by: running)
+        if !eventTimers.replacesLegacy {
+            setLine(8, clock.isInterrupting, at: cycle, by: running)
+        }
         schedule.remove(.clock)
         guard let next = clock.nextEvent(after: cycle) else { return }
         add(.clock, for: 0, at: next, by: running ?? cpu(0))
@@ -181,6 +198,7 @@ extension Bus {
         try stream.expect(epoch, "it is of a machine whose clock starts elsewhere")
         try inputOutputAPIC.transfer(&stream)
         try intervalTimer.transfer(&stream)
+        if hasEventTimers { try eventTimers.transfer(&stream) }
         try clock.transfer(&stream)
         try keyboard.transfer(&stream)
         try firmware.transfer(&stream)

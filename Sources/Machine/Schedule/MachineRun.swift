@@ -136,7 +136,8 @@ extension Machine {
             case .console: return consoleWouldWake
             case .virtio: return true
             case .intervalTimer: return bus.lineWouldWake(0)
-            case .clock: return bus.lineWouldWake(8)
+            case .clock: return !bus.eventTimers.replacesLegacy && bus.lineWouldWake(8)
+            case .eventTimer(let n): return bus.eventTimerWouldWake(Int(n))
             case .initialise, .startup: return true
             case .nmi: return isHalted && cpu.pointee.nmiBlocked == 0
             case .machineCheck: return isHalted
@@ -260,6 +261,7 @@ extension Bus {
             workVirtio(Int(device), Int(queue), on: cpu, at: cycle)
         case .intervalTimer: intervalTimerRose(at: cycle)
         case .clock: clockAdvanced(at: cycle)
+        case .eventTimer(let n): eventTimerMatched(Int(n), at: cycle)
         }
     }
 }

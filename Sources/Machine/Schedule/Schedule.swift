@@ -14,6 +14,8 @@ enum ScheduledAction: Equatable {
     /// Counter 0 of the interval timer rises; the real-time clock has an interrupt to look for.
     case intervalTimer
     case clock
+    /// A high-precision event timer matches.
+    case eventTimer(UInt8)
     /// A queue of a virtio device has its turn.
     case virtio(device: UInt8, queue: UInt8)
 }
@@ -118,9 +120,10 @@ extension ScheduledAction: Snapshottable {
         case .intervalTimer: kind = 7
         case .clock: kind = 8
         case .virtio(let device, _): (kind, vector) = (9, device)
+        case .eventTimer(let n): (kind, vector) = (10, n)
         }
         try stream.field(&kind)
-        if kind == 1 || kind == 5 { try stream.field(&vector) }
+        if kind == 1 || kind == 5 || kind == 10 { try stream.field(&vector) }
         if kind == 6 { try stream.field(&bytes) }
         var queue: UInt8 = 0
         if kind == 9 {
@@ -139,6 +142,7 @@ extension ScheduledAction: Snapshottable {
         case 7: self = .intervalTimer
         case 8: self = .clock
         case 9: self = .virtio(device: vector, queue: queue)
+        case 10: self = .eventTimer(vector)
         default: throw stream.damaged("an unknown kind of scheduled event")
         }
     }

@@ -34,6 +34,17 @@ struct GuestMemory {
         (base + Int(address)).copyMemory(from: bytes, byteCount: count)
     }
 
+    func copy(from bytes: UnsafeRawBufferPointer, to address: UInt64) {
+        guard let start = bytes.baseAddress else { return }
+        copy(from: start, to: address, count: bytes.count)
+    }
+
+    /// Zeroes a range of RAM.
+    func clear(_ address: UInt64, _ count: UInt64) {
+        markWritten(address, Int(count))
+        (base + Int(address)).initializeMemory(as: UInt8.self, repeating: 0, count: Int(count))
+    }
+
     /// As for a processor's own store: page maps and decoded code stay true.
     private func markWritten(_ address: UInt64, _ count: Int) {
         var at = address

@@ -9,11 +9,6 @@ void test_boards(void) {
     print("CMOS above 16 MiB %x\n", cmos(0x34) | cmos(0x35) << 8);
     print("PCI 0:0.0 %x class %x\n", pci(0), pci(8) >> 8);
     print("PCI 0:1f.7 %x, no enable %x\n", pci(0xFF00), (out32(0xCF8, 0), in32(0xCFC)));
-    out16(0x510, 0);
-    print("fw_cfg ");
-    for (int n = 0; n < 4; n++) put((char)in8(0x511));
-    out16(0x510, 5);
-    print(", %d processors\n", in8(0x511));
     while (in8(0x64) & 1) in8(0x60);
     out8(0x64, 0xAA);
     while (!(in8(0x64) & 1)) {}
@@ -61,6 +56,9 @@ void test_acpi(void) {
             print("APIC sum %d\n", sums(table, load32(table + 4)));
             print_interrupts(table);
         }
+        if (is(table, "HPET"))
+            print("HPET sum %d: identity %x at %x:%x, number %d\n", sums(table, load32(table + 4)),
+                load32(table + 36), load32(table + 48), load32(table + 44), *(u8 *)(table + 52));
         if (!is(table, "FACP")) continue;
         u32 code = load32(table + 40);
         print("FACP sum %d: event %x control %x timer %x SCI %d\n", sums(table, load32(table + 4)),

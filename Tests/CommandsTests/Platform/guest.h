@@ -9,6 +9,8 @@ void test_controllers(void);
 void test_clocks(void);
 void test_serial(void);
 void test_boards(void);
+void test_firmware_configuration(void);
+void test_event_timers(void);
 void test_acpi(void);
 void test_processors(void);
 void test_disk(void);

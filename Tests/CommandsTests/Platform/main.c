@@ -94,6 +94,8 @@ void main(u32 magic, const u32 *info) {
     test_clocks();
     test_serial();
     test_boards();
+    test_firmware_configuration();
+    test_event_timers();
     test_acpi();
     test_processors();
     print("end by %s\n", words);
