@@ -22,7 +22,7 @@ import X86
     }
 
     @Test(arguments: [
-        (UInt16(0x604), UInt64(0x2000), 2, StopReason.poweredOff),
+        (UInt16(0x604), UInt64(0x2000), 2, StopReason.poweredOff), (0xB004, 0x2000, 2, .poweredOff),
         (0xCF9, 0x06, 1, .reset(port: 0xCF9)), (0x64, 0xFE, 1, .reset(port: 0x64)),
         (0x92, 0x03, 1, .reset(port: 0x92)),
     ]) func portsEndTheRun(port: UInt16, value: UInt64, size: Int, reason: StopReason) throws {
@@ -38,10 +38,12 @@ import X86
     @Test func otherWritesToThemDoNot() throws {
         let machine = try makePC()
         let writes: [(UInt16, UInt64)] = [
-            (0x604, 0x2400), (0x604, 0x0001), (0xCF9, 0x02), (0x64, 0xF1), (0x92, 0x02),
+            (0x604, 0x2400), (0x604, 0x0001), (0xB004, 0x2400), (0xB004, 0x0001), (0xCF9, 0x02),
+            (0x64, 0xF1), (0x92, 0x02),
         ]
         for (port, value) in writes {
-            machine.bus.writePort(port, value, size: port == 0x604 ? 2 : 1, cpu: machine.cpu(0))
+            machine.bus.writePort(
+                port, value, size: [0x604, 0xB004].contains(port) ? 2 : 1, cpu: machine.cpu(0))
         }
         #expect(machine.bus.ending == nil)
         #expect(machine.bus.readPort(0x604, size: 2, cpu: machine.cpu(0)) & 1 == 1, "SCI_EN")

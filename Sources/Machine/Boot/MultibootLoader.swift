@@ -37,6 +37,8 @@ extension Machine {
         /// Memory sizes, boot device, command line, modules, memory map, loader's name.
         static let flags: UInt32 = 1 | 2 | 4 | 8 | 0x40 | 0x200
         static let bootDevice: UInt32 = 0x8000_FFFF
+        /// There are an ELF kernel's section headers.
+        static let sections: UInt32 = 1 << 5
         /// There is a frame buffer's description.
         static let framebuffer: UInt32 = 1 << 12
     }
@@ -53,6 +55,7 @@ extension Machine {
         }
         var occupied: [Range<UInt64>]
         var parts: [FirmwareConfiguration.Loaded]
+        var sections: MultibootSections?
         let entry: UInt64
         if header.flags & MultibootHeader.hasAddresses != 0 {
             let part: FirmwareConfiguration.Loaded
@@ -64,6 +67,7 @@ extension Machine {
             occupied = try loadSegments(file)
             parts = loadedParts(file)
             entry = physicalEntry(file)
+            sections = try placeSections(file, &parts, &occupied)
         }
         guard occupied.contains(where: { $0.contains(entry) }) else {
             throw .image("the entry address lies in no loaded segment", offset: 24)
@@ -76,7 +80,7 @@ extension Machine {
         }
         bus.firmware.setKernel(parts, covering: occupied, entry: entry)
         let info = try writeMultibootInfo(
-            placed, try text(commandLine), avoiding: occupied,
+            placed, try text(commandLine), sections, avoiding: occupied,
             hasVideo: header.flags & MultibootHeader.wantsVideo != 0)
         cpus[0].enterPVH(at: entry, startInfo: info)
         cpus[0].pointee.rax = Multiboot.loaderMagic
@@ -160,8 +164,8 @@ extension Machine {
 
     /// The information structure (3.3), its memory map, modules and texts; its address.
     private func writeMultibootInfo(
-        _ modules: [PlacedModule], _ commandLine: [UInt8], avoiding occupied: [Range<UInt64>],
-        hasVideo: Bool
+        _ modules: [PlacedModule], _ commandLine: [UInt8], _ sections: MultibootSections?,
+        avoiding occupied: [Range<UInt64>], hasVideo: Bool
     ) throws(MachineError) -> UInt64 {
         let map = memoryMap
         let loader = Array("pvreplay".utf8)
@@ -180,13 +184,21 @@ extension Machine {
         }
         let top = map.filter { $0.type == 1 && $0.start == 0x10_0000 }.map(\.size).first ?? 0
         var info = ByteBuilder()
-        info.add32(Multiboot.flags | (hasVideo ? Multiboot.framebuffer : 0))
+        let further =
+            (hasVideo ? Multiboot.framebuffer : 0) | (sections == nil ? 0 : Multiboot.sections)
+        info.add32(Multiboot.flags | further)
         info.add32(639)
         info.add32(UInt32(top >> 10))
         info.add32(Multiboot.bootDevice)
         info.add32(starts[0])
         info.add32(UInt32(modules.count))
         info.add32(base + UInt32(moduleOffset))
+        if let sections {
+            info.add32(sections.count)
+            info.add32(sections.entrySize)
+            info.add32(sections.table)
+            info.add32(sections.names)
+        }
         info.pad(to: 44)
         info.add32(UInt32(24 * map.count))
         info.add32(base + UInt32(mapOffset))

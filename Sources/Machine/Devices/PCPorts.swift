@@ -113,6 +113,9 @@ extension Bus {
             controllersChanged(at: cycle, by: cpu)
         case PowerManagement.ports:
             if power.write(port, value) { end(.poweredOff, cpu) }
+        case PowerManagement.formerControlPorts where hasEventTimers:
+            let place = port & 1 | PowerManagement.controlPort
+            if power.write(place, value) { end(.poweredOff, cpu) }
         case VideoAdapter.ports where hasFirmware: video.write(port, value)
         case Port.resetControl:
             // Bit 2 going high resets; bit 1 says how hard.

@@ -5,6 +5,8 @@ struct PowerManagement {
     static let ports: ClosedRange<UInt16> = 0x600...0x60B
     static let eventPort: UInt16 = 0x600
     static let controlPort: UInt16 = 0x604
+    /// Where Bochs, and QEMU before 2.0, have the control register; here it takes writes too.
+    static let formerControlPorts: ClosedRange<UInt16> = 0xB004...0xB005
     static let timerPort: UInt16 = 0x608
     /// SLP_TYP of S5, as \_S5 in the DSDT says.
     static let softOff: UInt16 = 0
