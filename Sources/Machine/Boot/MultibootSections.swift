@@ -1,6 +1,6 @@
-/// An ELF kernel's section headers, as multiboot hands them on (Multiboot Specification 0.6.96, 3.3,
-/// "syms"): the table in memory, and beside it the sections that no segment has loaded, such as
-/// symbols, with their addresses written into the table.
+/// An ELF kernel's section headers, as multiboot hands them on (Multiboot Specification 0.6.96,
+/// 3.3, "syms"): the table in memory, and beside it the sections that no segment has loaded, such
+/// as symbols, with their addresses written into the table.
 struct MultibootSections {
     /// The information structure's four words.
     var count: UInt32

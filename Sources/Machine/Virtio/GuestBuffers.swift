@@ -39,19 +39,29 @@ struct GuestMemory {
         copy(from: start, to: address, count: bytes.count)
     }
 
-    /// Zeroes a range of RAM.
+    /// Zeroes a range of RAM. Pages that nobody has used are zeros already, and stay unused: a
+    /// guest that has all its memory zeroed, again and again, costs little.
     func clear(_ address: UInt64, _ count: UInt64) {
-        markWritten(address, Int(count))
-        (base + Int(address)).initializeMemory(as: UInt8.self, repeating: 0, count: Int(count))
+        let flags = cpu.pointee.shared.pointee.pageFlags
+        forEachPage(address, Int(count)) { at, size in
+            if flags[Int(at >> 12)] & PageFlag.used == 0 { return }
+            cpu.markWritten(at, size: size)
+            (base + Int(at)).initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        }
     }
 
     /// As for a processor's own store: page maps and decoded code stay true.
     private func markWritten(_ address: UInt64, _ count: Int) {
+        forEachPage(address, count) { at, size in cpu.markWritten(at, size: size) }
+    }
+
+    /// Calls `body` with the part of the range in each of its pages.
+    private func forEachPage(_ address: UInt64, _ count: Int, _ body: (UInt64, Int) -> Void) {
         var at = address
         let end = address + UInt64(count)
         while at < end {
             let next = min(end, (at | 0xFFF) + 1)
-            cpu.markWritten(at, size: Int(next - at))
+            body(at, Int(next - at))
             at = next
         }
     }
