@@ -33,7 +33,8 @@ public struct LinuxKernel {
         self.symbols = symbols
         let offset = symbols["linux_banner"].flatMap { Self.imageOffset(machine, $0) }
         memory = KernelMemory(machine, image: image, imageOffset: offset)
-        types = Self.types(symbols, memory)
+        // Where things lie in memory is only known of 64-bit kernels.
+        types = image.lowerBound >> 63 != 0 ? Self.types(symbols, memory) : nil
         if let types, let head = symbols["modules"] {
             modules = KernelModules(memory: memory, types: types).list(head)
         } else {

@@ -16,6 +16,10 @@ import Testing
         case plainOffsets
         /// 64-bit addresses, and markers of 64 bits (before Linux 4.6).
         case absolute
+        /// A 32-bit kernel's: offsets that count up, all aligned to 4 bytes.
+        case narrow
+
+        var word: Int { self == .narrow ? 4 : 8 }
     }
 
     static let base: UInt64 = 0xFFFF_FFFF_8B00_0000
@@ -30,8 +34,9 @@ import Testing
     }
 
     struct Writer {
+        let word: Int
         var bytes: [UInt8] = []
-        mutating func align() { while bytes.count % 8 != 0 { bytes.append(0) } }
+        mutating func align() { while bytes.count % word != 0 { bytes.append(0) } }
         mutating func put(_ value: UInt64, _ size: Int) {
             for n in 0..<size { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * n))) }
         }
@@ -57,25 +62,25 @@ import Testing
     }
 
     static func table(_ symbols: [KernelSymbol], _ form: Form) -> [UInt8] {
-        var w = Writer()
+        var w = Writer(word: form.word)
         let offsets = {
             for symbol in symbols {
                 let isAbsolute = symbol.address < 1 << 32
                 let offset =
-                    form == .plainOffsets
-                    ? symbol.address &- base
+                    form == .plainOffsets || form == .narrow
+                    ? symbol.address &- symbols[0].address
                     : isAbsolute ? symbol.address : base &- 1 &- symbol.address
                 w.put(offset, 4)
             }
             w.align()
-            w.put(base, 8)
+            w.put(form == .narrow ? symbols[0].address : base, form.word)
         }
         switch form {
-        case .offsetsBefore, .plainOffsets, .orderBeforeTokens: offsets()
+        case .offsetsBefore, .plainOffsets, .orderBeforeTokens, .narrow: offsets()
         case .absolute: for symbol in symbols { w.put(symbol.address, 8) }
         case .offsetsAfter: break
         }
-        w.put(UInt64(symbols.count), 8)
+        w.put(UInt64(symbols.count), form.word)
         let names = w.bytes.count
         var markers: [Int] = []
         for (n, symbol) in symbols.enumerated() {
@@ -124,6 +129,9 @@ import Testing
         var symbols = Self.symbols
         // Without CONFIG_KALLSYMS_ABSOLUTE_PERCPU there is nothing below the base.
         if form == .plainOffsets || form == .absolute { symbols[0].address = Self.base }
+        if form == .narrow {
+            for n in symbols.indices { symbols[n].address = 0xC100_0000 + UInt64(n) * 0x40 }
+        }
         let found = try #require(Self.find(Self.memory(Self.table(symbols, form))))
         #expect(found == symbols)
     }

@@ -32,6 +32,10 @@ import Testing
         #expect(
             SystemCalls.i386.arguments(4, [1, 0xFFFF_8000_0804_8000, 5, 0, 0, 0])
                 == "1, 0x8048000, 5")
+        // mmap2 has six.
+        #expect(
+            SystemCalls.i386.arguments(192, [0, 4096, 3, 0x22, 0xFFFF_FFFF])
+                == "NULL, 4096, 0x3, 0x22, -1, ...")
     }
 
     @Test func resultsAreNumbersErrorsOrAddresses() {

@@ -48,10 +48,12 @@ public struct SystemCalls: Sendable {
         calls.filter { $0.value.name == name }.map(\.key).min()
     }
 
-    /// The arguments as text: `-100, 0x7ffe1000, 0x80000`. An unknown call has six.
+    /// The arguments as text: `-100, 0x7ffe1000, 0x80000`, `...` for those that are not among the
+    /// values. An unknown call has as many as there are.
     public func arguments(_ number: UInt32, _ values: [UInt64]) -> String {
         let kinds = calls[number]?.arguments ?? Array(repeating: .bits64, count: values.count)
-        return zip(kinds, values).map { text($1, $0) }.joined(separator: ", ")
+        let texts = zip(kinds, values).map { text($1, $0) }
+        return (texts + (kinds.count > values.count ? ["..."] : [])).joined(separator: ", ")
     }
 
     private func text(_ value: UInt64, _ kind: ArgumentKind) -> String {

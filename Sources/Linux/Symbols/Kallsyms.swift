@@ -8,11 +8,14 @@
 /// - 256 tokens, each text that ends with NUL; a digit's token is the digit;
 /// - an index of the tokens' offsets, 16 bits each.
 ///
-/// Each is aligned to 8 bytes. The number of symbols lies before the names; their addresses before
-/// it, or since Linux 6.4 after the index. All of it is checked, so that nothing else in memory can
-/// be taken for it, and every read stays in bounds: a guest's memory may hold anything.
+/// Each is aligned to the size of an address. The number of symbols lies before the names; their
+/// addresses before it, or since Linux 6.4 after the index. All of it is checked, so that nothing
+/// else in memory can be taken for it, and every read stays in bounds: a guest's memory may hold
+/// anything.
 struct Kallsyms {
     private let memory: UnsafeRawBufferPointer
+    /// Bytes of the kernel's addresses, 8 or 4; all parts are aligned to them.
+    private let word: Int
     private var tokens: [[UInt8]] = []
     private var tokenTable = 0
     private var tokenIndexEnd = 0
@@ -28,17 +31,22 @@ struct Kallsyms {
         var start = 0
         while let hit = memory.firstPlace(of: digits, from: start) {
             start = hit + 2
-            var tables = Kallsyms(memory: memory)
-            if tables.readTokens(digitZero: hit), tables.findNames(),
-                let symbols = tables.symbols()
-            {
-                return symbols
+            for word in [8, 4] {
+                var tables = Kallsyms(memory: memory, word: word)
+                if tables.readTokens(digitZero: hit), tables.findNames(),
+                    let symbols = tables.symbols()
+                {
+                    return symbols
+                }
             }
         }
         return nil
     }
 
-    private init(memory: UnsafeRawBufferPointer) { self.memory = memory }
+    private init(memory: UnsafeRawBufferPointer, word: Int) {
+        self.memory = memory
+        self.word = word
+    }
 
     private func byte(_ at: Int) -> UInt8? { memory.indices.contains(at) ? memory[at] : nil }
 
@@ -47,7 +55,17 @@ struct Kallsyms {
         return T(littleEndian: memory.loadUnaligned(fromByteOffset: at, as: T.self))
     }
 
-    private static func aligned(_ value: Int) -> Int { (value + 7) & ~7 }
+    private func aligned(_ value: Int) -> Int { (value + word - 1) & ~(word - 1) }
+
+    private func loadWord(_ at: Int) -> UInt64? {
+        word == 8 ? load(at, as: UInt64.self) : load(at, as: UInt32.self).map { UInt64($0) }
+    }
+
+    /// Whether an address is in the half of the kernel: of 4 GiB it may have three quarters, never
+    /// less than a quarter (CONFIG_VMSPLIT).
+    private func isUpper(_ address: UInt64) -> Bool {
+        word == 8 ? address >> 47 == 0x1FFFF : address >> 30 != 0
+    }
 
     // MARK: Tokens
 
@@ -60,7 +78,7 @@ struct Kallsyms {
             while at > 0, memory[at - 1] != 0, start - at < 256 { at -= 1 }
             start = at
         }
-        guard start & 7 == 0 else { return false }
+        guard start & (word - 1) == 0 else { return false }
         tokenTable = start
         var at = start
         var offsets: [UInt16] = []
@@ -75,7 +93,7 @@ struct Kallsyms {
             at += 1
             tokens.append(token)
         }
-        let index = Self.aligned(at)
+        let index = aligned(at)
         for n in 0..<256 where load(index + 2 * n, as: UInt16.self) != offsets[n] { return false }
         tokenIndexEnd = index + 512
         return true
@@ -100,8 +118,8 @@ struct Kallsyms {
     /// the number of symbols decides where the markers are, and most numbers do not fit at once.
     private mutating func findNamesBeforeOrder() -> Bool {
         for count in 257..<min(Self.limit, tokenTable / 3) {
-            let end = tokenTable - Self.aligned(3 * count)
-            let start = end - Self.aligned(4 * ((count + 255) / 256))
+            let end = tokenTable - aligned(3 * count)
+            let start = end - aligned(4 * ((count + 255) / 256))
             guard start >= 16, load(start, as: UInt32.self) == 0,
                 let second = load(start + 4, as: UInt32.self), 512...(256 * 256) ~= second
             else { continue }
@@ -141,11 +159,11 @@ struct Kallsyms {
     ) -> Bool {
         let bytes = markers.count * width
         for end in [markersEnd - bytes, markersEnd - bytes - width] where end > last {
-            var start = (end - last) & ~7
+            var start = (end - last) & ~(word - 1)
             // The last names are at most 256, of some tens of bytes each.
             let lowest = max(16, end - last - 256 * 130)
             while start >= lowest {
-                if let number = load(start - 8, as: UInt64.self),
+                if let number = loadWord(start - word),
                     let count = Int(exactly: number), count > 256, count < Self.limit,
                     (count + 255) / 256 == markers.count, agree(markers, start, count)
                 {
@@ -153,7 +171,7 @@ struct Kallsyms {
                     self.count = count
                     return true
                 }
-                start -= 8
+                start -= word
             }
         }
         return false
@@ -203,25 +221,25 @@ struct Kallsyms {
     }
 
     private func addresses() -> [UInt64]? {
-        let offsets = Self.aligned(4 * count)
-        let before = names - 16
-        if let base = load(before, as: UInt64.self),
+        let offsets = aligned(4 * count)
+        let before = names - 2 * word
+        if let base = loadWord(before),
             let found = relative(before - offsets, base)
         {
             return found
         }
-        if let base = load(tokenIndexEnd + offsets, as: UInt64.self),
+        if let base = loadWord(tokenIndexEnd + offsets),
             let found = relative(tokenIndexEnd, base)
         {
             return found
         }
-        return absolute(names - 8 - 8 * count)
+        return absolute(names - word - aligned(word * count))
     }
 
     /// Offsets from a base (CONFIG_KALLSYMS_BASE_RELATIVE). Where the kernel has data of each
     /// processor, those that are not negative are absolute, the others count down from the base.
     private func relative(_ start: Int, _ base: UInt64) -> [UInt64]? {
-        guard base >> 47 == 0x1FFFF else { return nil }
+        guard isUpper(base) else { return nil }
         var offsets: [Int32] = []
         offsets.reserveCapacity(count)
         for n in 0..<count {
@@ -241,10 +259,10 @@ struct Kallsyms {
     private func absolute(_ start: Int) -> [UInt64]? {
         var addresses: [UInt64] = []
         for n in 0..<count {
-            guard let address = load(start + 8 * n, as: UInt64.self) else { return nil }
+            guard let address = loadWord(start + word * n) else { return nil }
             addresses.append(address)
         }
-        guard Self.ascends(addresses), (addresses.last ?? 0) >> 47 == 0x1FFFF else { return nil }
+        guard Self.ascends(addresses), isUpper(addresses.last ?? 0) else { return nil }
         return addresses
     }
 

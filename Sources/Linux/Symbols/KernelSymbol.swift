@@ -11,6 +11,9 @@ public struct KernelSymbol: Equatable, Sendable {
         self.name = name
     }
 
+    /// Whether it is in the kernel's part of the addresses, also those of a 32-bit kernel.
+    var isUpper: Bool { address >> 30 != 0 }
+
     public var isCode: Bool { type | 0x20 == 0x74 || type | 0x20 == 0x77 }
 }
 
@@ -39,7 +42,7 @@ public struct KernelSymbols: Sendable {
             : KernelSymbols(
                 list.map {
                     // Offsets in a processor's own data are no addresses of the image.
-                    let isMoved = $0.address >> 63 != 0
+                    let isMoved = $0.isUpper
                     return KernelSymbol(
                         address: isMoved ? $0.address &+ slide : $0.address, type: $0.type,
                         name: $0.name)
@@ -48,7 +51,7 @@ public struct KernelSymbols: Sendable {
 
     /// The ranges that hold the kernel's image: from `_text` to `_end`, or as much as is named.
     public var image: Range<UInt64>? {
-        let upper = list.filter { $0.address >> 63 != 0 && $0.address < .max - 4096 }
+        let upper = list.filter { $0.isUpper && $0.address < .max - 4096 }
         guard let first = self["_text"] ?? self["_stext"] ?? upper.first?.address,
             let last = self["_end"] ?? upper.last.map({ $0.address + 1 }), first < last
         else { return nil }

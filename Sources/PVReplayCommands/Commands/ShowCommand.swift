@@ -105,7 +105,7 @@ struct ShowCommand: ParsableCommand {
     private func showEvents(_ reader: TraceReader) throws {
         let configuration = try SessionConfiguration(reader)
         let abi = CallABI(configuration)
-        let numbers = try callNumbers(abi)
+        let calls = try callNames(abi)
         let names = json ? nil : try symbols(configuration, reader, abi)
         let symbol = { (address: UInt64, context: Context) in
             names?.lookup(address, in: context).flatMap { $0.symbol == nil ? nil : $0.name }
@@ -124,7 +124,9 @@ struct ShowCommand: ParsableCommand {
             case .event:
                 let event = cursor.event.pointee
                 if let to, event.sequence > to.value { break }
-                guard passes(event), numbers.isEmpty || isCall(event, numbers) else { continue }
+                guard passes(event), calls.isEmpty || abi.isSyscall(event, named: calls) else {
+                    continue
+                }
                 if let first, shown == first.value { break }
                 shown += 1
                 if returns { open[event.sequence] = event }
@@ -154,20 +156,11 @@ struct ShowCommand: ParsableCommand {
         lines.finish()
     }
 
-    private func callNumbers(_ abi: CallABI) throws -> Set<UInt32> {
-        var numbers: Set<UInt32> = []
-        for name in syscall {
-            let found = abi.syscalls(named: name)
-            if found.isEmpty {
-                throw ValidationError("--syscall '\(name)': this trace's kernel has no such call")
-            }
-            numbers.formUnion(found)
+    private func callNames(_ abi: CallABI) throws -> Set<String> {
+        if let unknown = syscall.first(where: { !abi.hasSyscall(named: $0) }) {
+            throw ValidationError("--syscall '\(unknown)': this trace's kernel has no such call")
         }
-        return numbers
-    }
-
-    private func isCall(_ event: Event, _ numbers: Set<UInt32>) -> Bool {
-        event.kind == .syscall && event.errorCode == 0 && numbers.contains(event.number)
+        return Set(syscall)
     }
 
     /// Of a Linux kernel, those it carries, as the trace's last checkpoint has them.

@@ -133,7 +133,7 @@ struct SessionOptions: ParsableArguments {
             vendor: cpu.vendor, costs: try CostOption.profile(cost), level: level.level,
             seed: seed)
         configuration.platform = .pc
-        configuration.notesCalls32 = true
+        configuration.calls32 = .paths
         configuration.epoch = epoch
         configuration.hasVirtioConsole = virtioConsole
         configuration.consoleInput = inputPort.port

@@ -9,7 +9,14 @@ struct OpenPaths {
         var rip: UInt64
         var rsp: UInt64
         var cr3: UInt64
+        /// How far behind `rip` it may be returned to.
+        var slack: UInt64
     }
+
+    /// SYSENTER saves neither RIP nor RSP (Intel SDM vol. 2, SYSENTER): a kernel returns to a place
+    /// that it has agreed on with its programs. Linux's is behind the INT 0x80 that follows, in the
+    /// page that it gives them (arch/x86/entry/vdso/vdso32/system_call.S), for SYSCALL too.
+    static let agreedReturn: UInt64 = 16
 
     static let capacity = 128
     private let entries: UnsafeMutablePointer<Entry>
@@ -35,7 +42,9 @@ struct OpenPaths {
     mutating func close(rip: UInt64, rsp: UInt64, cr3: UInt64) -> UInt64? {
         var i = count - 1
         while i >= 0 {
-            if entries[i].rip == rip && entries[i].rsp == rsp && entries[i].cr3 == cr3 {
+            if rip &- entries[i].rip <= entries[i].slack && entries[i].rsp == rsp
+                && entries[i].cr3 == cr3
+            {
                 return take(i)
             }
             i -= 1

@@ -25,8 +25,7 @@ public final class ParavirtObserver: MachineObserver {
     /// and the hypercall that was the last entry, if it is still open.
     let cpus: UnsafeMutablePointer<PerCPU>
     private let cpuCount: Int
-    /// Whether calls of 32-bit programs are told as such.
-    private let notesCalls32: Bool
+    private let calls32: Calls32
     struct PerCPU {
         var vcpu: UInt64 = 0
         var vcpuID: UInt32 = 0
@@ -38,9 +37,9 @@ public final class ParavirtObserver: MachineObserver {
 
     public init(
         layout: ParavirtLayout?, level: ObservationLevel, cpuCount: Int,
-        notesCalls32: Bool = false, sink: any PathSink
+        calls32: Calls32 = .none, sink: any PathSink
     ) {
-        self.notesCalls32 = notesCalls32
+        self.calls32 = calls32
         if let layout {
             let place = UnsafeMutablePointer<ParavirtLayout>.allocate(capacity: 1)
             place.initialize(to: layout)
@@ -202,9 +201,11 @@ public final class ParavirtObserver: MachineObserver {
                 event.cr2 = source.pointee.address
             }
         }
-        if notesCalls32 { note32(&event, source, cpu) }
+        if calls32 != .none { note32(&event, source, cpu) }
+        let isCall32 = calls32 == .paths && event.errorCode == Event.call32 && kind == .syscall
         let entry = OpenPaths.Entry(
-            sequence: sequence, rip: event.rip, rsp: event.rsp, cr3: cpu.pointee.cr3)
+            sequence: sequence, rip: event.rip, rsp: event.rsp, cr3: cpu.pointee.cr3,
+            slack: isCall32 ? OpenPaths.agreedReturn : 0)
         cpus[Int(cpu.pointee.index)].hypercall = kind == .hypercall ? sequence : .max
         emit(&event, cpu, machine)
         open.open(entry)

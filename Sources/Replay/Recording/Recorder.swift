@@ -50,7 +50,7 @@ public final class Recorder {
         if writer != nil || hasEventInjections || options.limits.events != .max {
             let observer = ParavirtObserver(
                 layout: layout, level: configuration.level, cpuCount: machine.cpuCount,
-                notesCalls32: configuration.notesCalls32, sink: sink)
+                calls32: configuration.calls32, sink: sink)
             self.observer = observer
             machine.observer = observer
         } else {

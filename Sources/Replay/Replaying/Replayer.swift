@@ -45,7 +45,7 @@ public final class Replayer {
         sink = ReplaySink(reader, lastPoll: lastPoll ?? .max, consoleOutput: consoleOutput)
         observer = ParavirtObserver(
             layout: layout, level: configuration.level, cpuCount: machine.cpuCount,
-            notesCalls32: configuration.notesCalls32, sink: sink)
+            calls32: configuration.calls32, sink: sink)
         machine.observer = observer
         machine.inputs = sink
     }

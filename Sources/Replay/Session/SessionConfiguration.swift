@@ -18,9 +18,7 @@ public struct SessionConfiguration: Equatable, Sendable {
     public var consoleInput = ConsoleInput.serial
     /// What the clock of a `pc` shows at the start: seconds since 1970 (UTC).
     public var epoch: UInt64 = SessionConfiguration.defaultEpoch
-    /// Whether events tell system calls of 32-bit programs as such; only a `pc`'s do, and not those
-    /// of traces from before.
-    public var notesCalls32 = false
+    public var calls32 = Calls32.none
     /// Given to the host by PVH start info; the reference host hands it on to its guest.
     public var commandLine: String
     /// Bytes of RAM.

@@ -42,7 +42,7 @@ extension SessionConfiguration {
         guard platform == .pc else { return pairs }
         pairs[Self.platformKey] = Self.platformName
         pairs[Self.epochKey] = String(epoch)
-        if notesCalls32 { pairs[Self.calls32Key] = "1" }
+        if calls32 != .none { pairs[Self.calls32Key] = String(calls32.rawValue) }
         for (n, module) in modules.enumerated() {
             pairs[Self.moduleKey(n, "sha256")] = module.image.sha256
             pairs[Self.moduleKey(n, "commandLine")] = module.commandLine
@@ -95,9 +95,17 @@ extension SessionConfiguration {
         }
         platform = .pc
         epoch = try number(Self.epochKey)
-        notesCalls32 = pairs[Self.calls32Key] == "1"
+        calls32 = try Self.calls32(pairs[Self.calls32Key])
         modules = try Self.modules(reader)
         try readDevices(pairs)
+    }
+
+    private static func calls32(_ value: String?) throws(ReplayError) -> Calls32 {
+        guard let value else { return .none }
+        guard let calls = UInt8(value).flatMap(Calls32.init) else {
+            throw .metadata(key: calls32Key, value: value)
+        }
+        return calls
     }
 
     private static func edition(_ value: String?) throws(ReplayError) -> MachineEdition {

@@ -21,8 +21,8 @@ enum StackWalk {
         var frames = [Frame(address: registers.rip, isReturn: false, note: "")]
         let known = symbols.lookup(registers.rip, in: place.context)
         if known == nil { frames[0].note = "(no image has code here)" }
-        guard registers.codeSize == .bits64 else {
-            frames.append(Frame(address: registers.rsp, isReturn: false, note: "(not 64-bit code)"))
+        guard registers.codeSize != .bits16 else {
+            frames.append(Frame(address: registers.rsp, isReturn: false, note: "(16-bit code)"))
             return frames
         }
         if let caller = callerBeforeFrame(place, symbols, known) { frames.append(caller) }
@@ -43,7 +43,7 @@ enum StackWalk {
             if known.offset == 1 {
                 // After PUSH RBP.
                 guard place.read(place.registers.rip &- 1, 1) == [0x55] else { return nil }
-                slot = rsp &+ 8
+                slot = rsp &+ size(place)
             }
         } else {
             note = "(top of the stack: what called or jumped there?)"
@@ -58,12 +58,13 @@ enum StackWalk {
     private static func walk(
         _ place: DiagnosisPlace, _ symbols: SymbolTable, _ frames: inout [Frame]
     ) {
+        let size = size(place)
         var frame = place.registers.rbp
         var last: UInt64 = 0
         while frames.count < limit {
             guard frame != 0 else { return }
-            guard frame % 8 == 0, let next = word(place, frame),
-                let address = word(place, frame &+ 8)
+            guard frame % size == 0, let next = word(place, frame),
+                let address = word(place, frame &+ size)
             else {
                 frames.append(
                     Frame(address: frame, isReturn: false, note: "(frame pointer: no frame here)"))
@@ -88,10 +89,16 @@ enum StackWalk {
         frames.append(Frame(address: frame, isReturn: false, note: "(and more)"))
     }
 
+    /// Bytes of an address on the stack.
+    private static func size(_ place: DiagnosisPlace) -> UInt64 {
+        place.registers.codeSize == .bits64 ? 8 : 4
+    }
+
     private static func word(_ place: DiagnosisPlace, _ address: UInt64) -> UInt64? {
-        guard address <= .max - 8, let bytes = place.read(address, 8), bytes.count == 8 else {
-            return nil
-        }
+        let size = size(place)
+        guard address <= .max - size, let bytes = place.read(address, Int(size)),
+            bytes.count == size
+        else { return nil }
         return bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }
 }

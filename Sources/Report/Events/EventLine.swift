@@ -10,7 +10,7 @@ public enum EventLine {
     public static let title =
         pad("event", 9) + "  " + pad("cpu", 5) + pad("vcpu", 6) + pad("cycle", 13) + "  "
         + pad("instruction", 13, left: false) + pad("from", 13, left: false)
-        + pad("to", 13, left: false) + pad("kind", 18, left: false) + "number"
+        + pad("to", 13, left: false) + pad("kind", 19, left: false) + "number"
 
     /// - Parameters:
     ///   - abi: whose numbers the calls' are.
@@ -26,7 +26,7 @@ public enum EventLine {
             + pad(String(event.instruction), 13, left: false)
             + pad(EventNames.context(event.from), 13, left: false)
             + pad(EventNames.context(event.to), 13, left: false)
-            + pad(EventNames.kind(event.kind), 18, left: false)
+            + pad(EventNames.kind(event.kind), 19, left: false)
             + EventNames.number(event, abi)
         line += details(event, abi)
         line += " rip=" + hex(event.rip)
