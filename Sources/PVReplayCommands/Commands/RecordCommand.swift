@@ -24,7 +24,8 @@ struct RecordCommand: ParsableCommand {
               pvreplay record --kernel vmlinuz --initrd initrd.img --disk root.img
                   --append 'console=ttyS0 root=/dev/vda' --disk-out after.img
 
-            Ctrl-C ends the run at its next event, with a whole trace; a second one at once.
+            Ctrl-C ends the run at its next event, with a whole trace; a second one at once. With
+            --input - on a terminal Ctrl-C goes to the machine, and Ctrl-] does so.
 
             Exit codes: 0 clean shutdown, 10 the machine failed, or a --kernel wrote another value
             to isa-debug-exit than --expect-exit says (trace written), 11 a limit was reached
@@ -174,6 +175,7 @@ struct RecordCommand: ParsableCommand {
         var live: LiveConsole?
         if input == "-" {
             live = LiveConsole()
+            live?.explain(quiet: quiet)
             options.console = live
         } else if let input {
             options.console = ScriptedConsole(try Files.read(input))
