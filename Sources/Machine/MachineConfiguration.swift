@@ -49,7 +49,8 @@ public enum MachineEdition: UInt8, Sendable, CaseIterable, Comparable {
     /// type ranges, the MSRs that go with a model, and starts with real mode's interrupt table.
     case second = 2
     /// A `pc` has high-precision event timers; its fw_cfg has files, what was loaded, and DMA; it
-    /// goes off by Bochs's port too, and multiboot kernels find their section headers.
+    /// goes off by Bochs's port too, and multiboot kernels find their section headers. Intel's
+    /// processors have the registers of their idle states.
     case third = 3
 
     public static let latest = MachineEdition.third

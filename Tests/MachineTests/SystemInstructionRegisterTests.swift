@@ -153,6 +153,25 @@ struct SystemInstructionRegisterTests {
         }
     }
 
+    /// Xen's driver reads and writes the first on any processor of this model with MWAIT.
+    @Test("the registers of idle states: Intel's, locked as firmware leaves them")
+    func idleStates() throws {
+        let (bench, amd) = (try Bench(), try Bench(vendor: .amd))
+        let cpu = bench.cpu
+        #expect(try cpu.readMSR(0xE2) == 1 << 15)
+        try cpu.writeMSR(0xE2, 1 << 15 | 1 << 25)
+        #expect(try cpu.readMSR(0xE2) == 1 << 15)
+        #expect(throws: Fault.generalProtection(0)) { try cpu.writeMSR(0xE2, 1 << 15 | 2) }
+        for register in [0x1FC, 0x3F8, 0x3F9, 0x3FA, 0x3FC, 0x3FD] as [UInt32] {
+            #expect(try cpu.readMSR(register) == 0)
+        }
+        #expect(throws: Fault.generalProtection(0)) { _ = try amd.cpu.readMSR(0xE2) }
+        let old = try Machine(MachineConfiguration(memory: 1 << 20, edition: .second))
+        #expect(throws: Fault.generalProtection(0)) { _ = try old.cpu(0).readMSR(0xE2) }
+        // The machines are theirs.
+        withExtendedLifetime((bench, amd, old)) {}
+    }
+
     @Test("WRMSR and RDMSR use EDX:EAX and clear the upper halves")
     func halves() throws {
         let bench = try Bench()

@@ -8,6 +8,7 @@ extension CPU {
         if pointee.shared.pointee.edition < .second { return nil }
         let isIntel = pointee.shared.pointee.vendor == .intel
         if let range = readMemoryType(register) { return range }
+        if let idle = readIdleMSR(register) { return idle }
         switch register {
         // Machine checks: no banks, nothing in progress, and the Pentium's address and type.
         case 0x00, 0x01, 0x179, 0x17A: return 0
@@ -22,6 +23,34 @@ extension CPU {
             return isIntel ? nil : 0
         case 0xC001_1029: return isIntel ? nil : 2  // LFENCE serialises
         default: return nil
+        }
+    }
+
+    /// What a driver of idle states takes for granted where there is MWAIT (Intel SDM vol. 4, table
+    /// 2-15: package C-state configuration, power control; residencies, which stay 0).
+    private enum IdleState {
+        static let configuration: UInt32 = 0xE2
+        static let powerControl: UInt32 = 0x1FC
+        static let residencies: [UInt32] = [0x3F8, 0x3F9, 0x3FA, 0x3FC, 0x3FD]
+        /// Bits 15 to 0 are as firmware left them, no deep state, and locked.
+        static let locked: UInt64 = 1 << 15
+    }
+
+    private func readIdleMSR(_ register: UInt32) -> UInt64? {
+        guard !isAMD, pointee.shared.pointee.edition >= .third else { return nil }
+        switch register {
+        case IdleState.configuration: return IdleState.locked
+        case IdleState.powerControl: return 0
+        default: return IdleState.residencies.contains(register) ? 0 : nil
+        }
+    }
+
+    private func writeIdleMSR(_ register: UInt32, _ value: UInt64) -> Bool {
+        guard !isAMD, pointee.shared.pointee.edition >= .third else { return false }
+        switch register {
+        case IdleState.configuration: return value & 0xFFFF == IdleState.locked
+        case IdleState.powerControl: return true
+        default: return false
         }
     }
 
@@ -43,7 +72,7 @@ extension CPU {
         let isTaken = pointee.shared.pointee.bus._withUnsafeGuaranteedRef {
             $0.hasFirmware && $0.memoryTypes[index].write(register, value)
         }
-        if isTaken { return true }
+        if isTaken || writeIdleMSR(register, value) { return true }
         switch register {
         case 0x00, 0x01, 0x17A: return value == 0
         case 0x79, 0x19A, 0x19C: return isIntel  // 0x79 loads microcode
