@@ -67,6 +67,7 @@ native-oracle: setup
 
 # Debian's Linux, fetched with apt: booted, recorded and replayed on one and two CPUs, with disks too.
 linux: build
+	@Tools/setup modules
 	Tools/linux/run $(CURDIR)/$(RELEASE)
 
 # Programs of 64 and 32 bits under that Linux against this computer: faults and single steps.
