@@ -4,7 +4,9 @@ import X86
 /// The pieces of hostile code for a PC's board and its BIOS.
 extension HostileCode {
     mutating func board() {
-        switch numbers.below(12) {
+        switch numbers.below(16) {
+        case 12, 13, 14: eventTimers()
+        case 15: firmwareRequest()
         case 0, 1: video()
         case 2, 3: memoryTypes()
         case 4: firmwareConfiguration()
@@ -73,6 +75,53 @@ extension HostileCode {
         } else {
             code.emit(numbers.pick([0xEC, 0xED]))
         }
+    }
+
+    /// The event timers' registers, whole and in parts, with periods of a tick and with none, and
+    /// their pin or their lines open.
+    private mutating func eventTimers() {
+        let block: UInt64 = 0xFED0_0000
+        for _ in 0..<(1 + numbers.below(4)) {
+            let timer = 0x100 + UInt64(numbers.below(3)) * 0x20
+            let settings: [UInt64] = [0x004, 0x00C, 0x04C, 0x14C, 0x406, 0x44E, 0x40E, numbers.next()]
+            let spans: [UInt64] = [0, 1, 2, 100, 5000, 0xFFFF_FFFF, numbers.next()]
+            switch numbers.below(8) {
+            case 0, 1: code.store(block + 0x10, numbers.chance(80) ? numbers.pick([1, 3]) : 0)
+            case 2, 3: code.store(block + timer, numbers.pick(settings))
+            case 4, 5: code.store(block + timer + 8, numbers.pick(spans))
+            case 6: code.store(block + numbers.pick([0x20, 0xF0, 0xF4]), numbers.pick(spans))
+            default:
+                let register = UInt64(numbers.below(0x58)) << 3 | UInt64(numbers.below(8))
+                code.load(3, block + (numbers.chance(60) ? register & ~7 : register))
+                code.load(0, numbers.pick(spans))
+                if code.size == .bits64 && numbers.chance(50) { code.emit(0x48) }
+                if code.size == .bits16 { code.emit(0x67) }
+                code.emit(numbers.pick([0x8A, 0x8B, 0x88, 0x89, 0x01, 0x87]), 0x03)
+            }
+        }
+        guard numbers.chance(40) else { return }
+        let page: UInt64 = 0xFEC0_0000
+        code.store(page, 0x14)
+        code.store(page + 0x10, 0x30 | UInt64(numbers.below(0x10)) << 12)
+        out(numbers.pick([0x21, 0xA1]), 0, 1)
+    }
+
+    /// A request to fw_cfg's DMA: control, length and address, the most significant byte first.
+    private mutating func firmwareRequest() {
+        let place = Layout.data + UInt64(numbers.below(64)) * 16
+        let keys: [UInt64] = [0, 3, 0x11, 0x15, 0x19, 0x20, 0x21, numbers.next() & 0xFFFF]
+        let controls: [UInt64] = [2, 4, 8, 10, 12, 16, 0, numbers.next() & 0xFF]
+        let lengths: [UInt64] = [0, 1, 16, 0x1000, memory, 0xFFFF_FFFF, numbers.next()]
+        let words = [
+            numbers.pick(keys) << 16 | numbers.pick(controls), numbers.pick(lengths),
+            numbers.chance(90) ? 0 : numbers.next(), address(),
+        ]
+        for (n, word) in words.enumerated() {
+            code.store(place + UInt64(n) * 4, UInt64(UInt32(truncatingIfNeeded: word).byteSwapped))
+        }
+        let target = numbers.chance(90) ? place : address()
+        if numbers.chance(20) { out(0x514, numbers.next(), 4) }
+        out(0x518, UInt64(UInt32(truncatingIfNeeded: target).byteSwapped), 4)
     }
 
     /// ACPI's registers; S5 seldom, for it ends the run.
