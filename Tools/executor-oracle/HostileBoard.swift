@@ -83,7 +83,9 @@ extension HostileCode {
         let block: UInt64 = 0xFED0_0000
         for _ in 0..<(1 + numbers.below(4)) {
             let timer = 0x100 + UInt64(numbers.below(3)) * 0x20
-            let settings: [UInt64] = [0x004, 0x00C, 0x04C, 0x14C, 0x406, 0x44E, 0x40E, numbers.next()]
+            let settings: [UInt64] = [
+                0x004, 0x00C, 0x04C, 0x14C, 0x406, 0x44E, 0x40E, numbers.next(),
+            ]
             let spans: [UInt64] = [0, 1, 2, 100, 5000, 0xFFFF_FFFF, numbers.next()]
             switch numbers.below(8) {
             case 0, 1: code.store(block + 0x10, numbers.chance(80) ? numbers.pick([1, 3]) : 0)
