@@ -50,7 +50,7 @@ public enum MachineEdition: UInt8, Sendable, CaseIterable, Comparable {
     case second = 2
     /// A `pc` has high-precision event timers; its fw_cfg has files, what was loaded, and DMA; it
     /// goes off by Bochs's port too, and multiboot kernels find their section headers. Intel's
-    /// processors have the registers of their idle states.
+    /// processors have the registers of their idle states. A disk's discard is a hint.
     case third = 3
 
     public static let latest = MachineEdition.third

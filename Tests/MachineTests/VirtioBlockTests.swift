@@ -81,6 +81,33 @@ import X86
         #expect(bench.request(0, 11, count: 16) == 1)
     }
 
+    @Test func aDiscardGivesUpWhatWasWrittenAlone() throws {
+        let bench = try VirtioBench()
+        bench.start(0)
+        bench.machine.writePhysical(bench.data, [UInt8](repeating: 0x5A, count: 4096))
+        #expect(bench.request(0, 1, sector: 8, count: 4096) == 0)
+        let chunks = { (bench: VirtioBench) in
+            var numbers: [UInt64] = []
+            bench.machine.bus.overlays[0].forEach { number, _ in numbers.append(number) }
+            return numbers
+        }
+        var range = ByteBuilder()
+        range.add64(4)
+        range.add32(2000)
+        range.add32(0)
+        bench.machine.writePhysical(bench.data, range.bytes)
+        #expect(bench.request(0, 11, count: 16) == 0)
+        #expect(chunks(bench) == [1])
+        #expect(bench.request(0, 0, sector: 0, count: 12288, writes: true) == 0)
+        let zeros = [UInt8](repeating: 0, count: 4096)
+        let expected = bench.pattern(0, 0..<4096) + zeros + bench.pattern(0, 8192..<12288)
+        #expect(bench.dataBytes(12288) == expected)
+        // Zeros that are asked for come, everywhere.
+        bench.machine.writePhysical(bench.data, range.bytes)
+        #expect(bench.request(0, 13, count: 16) == 0)
+        #expect(chunks(bench).count == 251)
+    }
+
     @Test func whatCannotBeDoneIsAnError() throws {
         let bench = try VirtioBench([Disk(sectors: 4000), Disk(sectors: 17, isReadOnly: true)])
         bench.start(0)

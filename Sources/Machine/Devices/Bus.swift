@@ -14,7 +14,7 @@ public final class Bus {
     let isPC: Bool
     /// A BIOS, a screen and memory type ranges, which a `pc` has from the second edition on.
     let hasFirmware: Bool
-    /// Event timers, which a `pc` has from the third edition on.
+    /// Event timers, which a `pc` has from the third edition on, and what came with them.
     let hasEventTimers: Bool
     let consoleInput: ConsoleInput
     let epoch: UInt64

@@ -59,6 +59,8 @@ struct VirtioBlock {
     let overlay: DiskOverlay
     let source: (any DiskSource)?
     let memory: GuestMemory
+    /// Whether a discard leaves what the guest has not written, from the third edition on.
+    let discardIsHint: Bool
 
     /// Does what a chain asks for: how many bytes of it are written, and how many were moved.
     func perform(
@@ -81,7 +83,8 @@ struct VirtioBlock {
             status = write(Self.word64(header, 8), &chain.readable)
         case Request.flush: break
         case Request.identify: identify(room, &chain.writable)
-        case Request.discard: status = clear(&chain.readable, flags: 0)
+        case Request.discard:
+            status = clear(&chain.readable, flags: 0, isHint: discardIsHint)
         case Request.writeZeroes: status = clear(&chain.readable, flags: 1)
         default: status = .unsupported
         }
@@ -185,9 +188,13 @@ struct VirtioBlock {
 
     // MARK: Discards and zeros
 
-    /// Ranges to zero, 16 bytes each (5.2.6). Discarded sectors read as zeros too. `flags` are
-    /// those that the request may have.
-    private func clear(_ list: inout GuestBuffers, flags allowed: UInt32) -> Status {
+    /// Ranges to zero, 16 bytes each (5.2.6). `flags` are those that the request may have. What a
+    /// discarded sector reads as is the device's affair (5.2.6.2): a hint gives up what the guest
+    /// has written and leaves the rest alone, so that a file system made on a large disk takes no
+    /// more room than it writes.
+    private func clear(
+        _ list: inout GuestBuffers, flags allowed: UInt32, isHint: Bool = false
+    ) -> Status {
         guard !disk.isReadOnly else { return .failed }
         let size = list.remaining
         guard size > 0, size % 16 == 0, size / 16 <= UInt64(Self.maximumRanges),
@@ -205,6 +212,7 @@ struct VirtioBlock {
         }
         for range in ranges {
             let isWhole = forEachChunk(range.sector, range.count) { chunk, offset, size in
+                if isHint, case .untouched = overlay[chunk] { return true }
                 if size == DiskOverlay.chunkSize {
                     overlay.setZeros(chunk)
                     return true

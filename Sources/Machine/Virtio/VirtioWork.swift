@@ -85,7 +85,7 @@ extension Bus {
         case .block(let disk):
             let block = VirtioBlock(
                 disk: virtio[n].disk, number: disk, overlay: overlays[disk],
-                source: diskSource, memory: memory)
+                source: diskSource, memory: memory, discardIsHint: hasEventTimers)
             result = try block.perform(chain)
         case .console where queue == VirtioConsole.receiveQueue:
             result = (typeInto(n, chain, memory), 0)
