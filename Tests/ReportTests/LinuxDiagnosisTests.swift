@@ -11,7 +11,9 @@ import Trace
     /// A kernel's functions of 64 bytes, and a module's: one piece for its start.
     static func symbols() -> SymbolTable {
         var table = SymbolTable()
-        let names = ["delay", "panic", "oops_end", "handler", "main", "cpu_idle"]
+        let names = [
+            "delay", "panic", "oops_end", "handler", "main", "cpu_idle", "asm_interrupt",
+        ]
         table.add(
             symbols: names.enumerated().map { n, name in
                 ELFSymbol(address: code + UInt64(n) * 64, size: 64, name: name, rank: 5)
@@ -30,7 +32,8 @@ import Trace
         registers.rip = rip
         registers.rflags = flags
         return DiagnosisPlace(
-            title: "CPU \(number), in the kernel", context: .hostKernel, registers: registers,
+            title: "CPU \(number), in the kernel", cpu: number, context: .hostKernel,
+            registers: registers,
             read: { _, count in [UInt8](repeating: 0x90, count: count) })
     }
 
@@ -86,6 +89,49 @@ import Trace
                 [Self.place(0, rip: Self.code), Self.place(1, rip: Self.module, flags: 2)]))
         #expect(text.contains("CPU 1, in the kernel: interrupts are off (IF = 0)"))
         #expect(!text.contains("CPU 0, in the kernel: interrupts are off"))
+    }
+
+    /// A limit that comes in a handler says nothing of the handler, which has only just begun.
+    @Test func aLimitInAnInterruptIsOfWhatItInterrupted() {
+        var input = Self.input(.limit, [Self.place(0, rip: Self.code, flags: 2)])
+        input.events = Self.interrupts(0, [Self.module + 8])
+        input.events[0].event.cycle = 1_000
+        input.outcome.cycles = 2_000
+        let stub = (address: Self.code + 6 * 64 + 5, isReturn: true)
+        var interrupted = [(address: Self.module + 8, isReturn: false)]
+        input.callers = { [($0.registers.rip, false), stub] + interrupted }
+        let text = Diagnosis.text(input)
+        #expect(text.contains("  At delay, which interrupted stuck!spin+0x8\n"))
+        #expect(!text.contains("interrupts are off"))
+        // It has returned, or began long ago.
+        input.outcome.cycles += DiagnosisHints.handlerCycles
+        #expect(Diagnosis.text(input).contains("CPU 0, in the kernel: interrupts are off"))
+        input.outcome.cycles = 2_000
+        input.events[0].back = EventReturn()
+        #expect(Diagnosis.text(input).contains("CPU 0, in the kernel: interrupts are off"))
+
+        // Of a program the stack says nothing.
+        input.events[0].back = nil
+        input.events[0].event.from = .hostUser
+        interrupted = []
+        input.callers = { [($0.registers.rip, false), stub] }
+        let place = String(Self.module + 8, radix: 16)
+        #expect(
+            Diagnosis.text(input).contains(
+                "  At delay, which interrupted a program at 0x\(place)\n"))
+        // Another task's kernel code since.
+        input.callers = { [($0.registers.rip, false), (Self.code + 256 + 5, true)] }
+        #expect(Diagnosis.text(input).contains("  At delay\n"))
+    }
+
+    @Test func aProgramThatLoopsIsToldByItsInterrupts() {
+        let words = "the last 6 events of CPU 0 are interrupts of a program, at last at 0x405: it"
+        var input = Self.input(.limit, [Self.place(0, rip: Self.code)])
+        input.events = Self.interrupts(0, (0..<6).map { 0x400 + $0 })
+        for n in 0..<6 { input.events[n].event.from = .hostUser }
+        #expect(Diagnosis.text(input).contains(words))
+        input.events[2].event.kind = .syscall
+        #expect(!Diagnosis.text(input).contains(words))
     }
 
     /// The panic is where its function was called, which need not be the processor that ran last;

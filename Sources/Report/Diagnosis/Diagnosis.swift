@@ -111,7 +111,26 @@ public struct Diagnosis {
             }
             if let culprit { return Self.text(culprit) }
         }
-        return input.symbols.lookup(place.registers.rip, in: place.context).map(Self.text)
+        return input.symbols.lookup(place.registers.rip, in: place.context).map {
+            Self.text($0) + (input.outcome.kind == .limit ? interrupted(place) : "")
+        }
+    }
+
+    /// A limit may be reached in a handler of the timer's; what that interrupted is what matters.
+    private func interrupted(_ place: DiagnosisPlace) -> String {
+        guard input.searchesStacks, place.context == .hostKernel else { return "" }
+        let frames = frames(place)
+        if let kernel = frames.dropFirst().first(where: { !$0.isReturn }) {
+            let named = input.symbols.lookup(kernel.address, in: place.context)
+            return ", which interrupted \(named.map(Self.text) ?? Hex.short(kernel.address))"
+        }
+        // Above the stub of an interrupt of a program the stack is empty.
+        guard let event = input.interrupt(at: place), event.from == .hostUser,
+            let first = frames.last, first.isReturn || frames.count == 1,
+            let stub = input.symbols.lookup(first.address &- 1, in: place.context)?.symbol,
+            stub.hasPrefix("asm_")
+        else { return "" }
+        return ", which interrupted a program at \(Hex.short(event.rip))"
     }
 
     /// Who called the function `panic`, on the place's stack; and what that had interrupted: an

@@ -165,11 +165,21 @@ enum DiagnosisHints {
         }
     }
 
+    /// No handler of an interrupt that works takes as long.
+    static let handlerCycles: UInt64 = 1_000_000
+
     private static func interruptsOff(_ input: DiagnosisInput, _ hints: inout [String]) {
         guard input.outcome.kind == .limit else { return }
         // Of a kernel with several processors the one that is stuck need not be the one whose
         // instruction was the last.
         for place in input.places.prefix(input.isPlain ? .max : 1) where !place.takesInterrupts {
+            // A handler that has only just begun: interrupts were taken until then.
+            if input.isPlain, let event = input.interrupt(at: place),
+                event.cycle <= input.outcome.cycles,
+                input.outcome.cycles - event.cycle < handlerCycles
+            {
+                continue
+            }
             let why =
                 place.registers.rflags & RFLAGS.interruptEnable == 0
                 ? "IF = 0" : "virtual, by its shared page"
@@ -188,6 +198,15 @@ enum DiagnosisHints {
         let events = input.events.map(\.event)
         for cpu in Set(events.map(\.cpu)).sorted() {
             let last = events.filter { $0.cpu == cpu }.suffix(sameFunction)
+            if last.count == sameFunction,
+                last.allSatisfy({ $0.kind == .interrupt && $0.from == .hostUser })
+            {
+                hints.append(
+                    "the last \(sameFunction) events of CPU \(cpu) are interrupts of a program, at "
+                        + "last at \(Hex.short(last.last!.rip)): it computes or loops, and calls "
+                        + "nothing")
+                continue
+            }
             let places = last.map { input.symbols.lookup($0.rip, in: .hostKernel) }
             guard last.count == sameFunction,
                 last.allSatisfy({ $0.kind == .interrupt && $0.from == .hostKernel }),

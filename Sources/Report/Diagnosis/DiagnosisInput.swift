@@ -38,6 +38,8 @@ public struct RegisterFile: Equatable, Sendable {
 public struct DiagnosisPlace {
     /// Of the section: "guest kernel, VCPU 0, as saved at its last exit".
     public var title: String
+    /// The CPU that stands here; nil of what was saved.
+    public var cpu: Int?
     public var context: Context
     public var registers: RegisterFile
     /// Whether it takes interrupts: RFLAGS.IF, or for a guest what its shared page says.
@@ -47,11 +49,12 @@ public struct DiagnosisPlace {
     public var read: (_ address: UInt64, _ count: Int) -> [UInt8]?
 
     public init(
-        title: String, context: Context, registers: RegisterFile,
+        title: String, cpu: Int? = nil, context: Context, registers: RegisterFile,
         takesInterrupts: Bool? = nil,
         read: @escaping (_ address: UInt64, _ count: Int) -> [UInt8]?
     ) {
         self.title = title
+        self.cpu = cpu
         self.context = context
         self.registers = registers
         self.takesInterrupts =
@@ -97,4 +100,13 @@ public struct DiagnosisInput {
     public var advice: [String] = []
 
     public init() {}
+
+    /// The interrupt whose handler runs at `place`: the CPU's last event, without a return.
+    func interrupt(at place: DiagnosisPlace) -> Event? {
+        guard let cpu = place.cpu, place.context == .hostKernel,
+            let last = events.last(where: { $0.event.cpu == cpu }),
+            last.event.kind == .interrupt, last.back == nil
+        else { return nil }
+        return last.event
+    }
 }

@@ -141,7 +141,7 @@ public struct MachineDiagnosis {
         return DiagnosisPlace(
             title:
                 "CPU \(index), in \(isPlain && context == .hostUser ? "a program" : "the \(name)")"
-                + "\(task)\(state)", context: context,
+                + "\(task)\(state)", cpu: index, context: context,
             registers: Self.registers(cpu),
             takesInterrupts: context.isGuest
                 ? recorder.layout?.takesInterrupts(recorder.lastVCPU, machine) : nil,
