@@ -18,8 +18,15 @@ import Testing
         case absolute
         /// A 32-bit kernel's: offsets that count up, all aligned to 4 bytes.
         case narrow
+        /// Each counts from its own place, all aligned to 4 bytes (Linux 7.2).
+        case placeRelative
+        /// The same of a 32-bit kernel.
+        case narrowPlaceRelative
 
-        var word: Int { self == .narrow ? 4 : 8 }
+        var isNarrow: Bool { self == .narrow || self == .narrowPlaceRelative }
+        var isPlaceRelative: Bool { self == .placeRelative || self == .narrowPlaceRelative }
+        var word: Int { isNarrow ? 4 : 8 }
+        var alignment: Int { isNarrow || isPlaceRelative ? 4 : 8 }
     }
 
     static let base: UInt64 = 0xFFFF_FFFF_8B00_0000
@@ -28,15 +35,17 @@ import Testing
     static let symbols: [KernelSymbol] = (0..<700).map { n in
         var name = "symbol_\(n)"
         if n == 300 { name = String(repeating: "n", count: 200) }
+        if n == 640 { name = "sys_call_table" }
+        if n == 2 { name = "__x64_sys_read" }
         if n == 0 { return KernelSymbol(address: 0x1000, type: 0x41, name: "percpu") }
         return KernelSymbol(
             address: base + UInt64(n) * 0x40, type: n % 2 == 0 ? 0x54 : 0x64, name: name)
     }
 
     struct Writer {
-        let word: Int
+        let alignment: Int
         var bytes: [UInt8] = []
-        mutating func align() { while bytes.count % word != 0 { bytes.append(0) } }
+        mutating func align() { while bytes.count % alignment != 0 { bytes.append(0) } }
         mutating func put(_ value: UInt64, _ size: Int) {
             for n in 0..<size { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * n))) }
         }
@@ -62,8 +71,15 @@ import Testing
     }
 
     static func table(_ symbols: [KernelSymbol], _ form: Form) -> [UInt8] {
-        var w = Writer(word: form.word)
+        var w = Writer(alignment: form.alignment)
         let offsets = {
+            if form.isPlaceRelative {
+                for symbol in symbols {
+                    w.put(
+                        symbol.address &- difference(form) &- UInt64(tableStart + w.bytes.count), 4)
+                }
+                return
+            }
             for symbol in symbols {
                 let isAbsolute = symbol.address < 1 << 32
                 let offset =
@@ -78,9 +94,9 @@ import Testing
         switch form {
         case .offsetsBefore, .plainOffsets, .orderBeforeTokens, .narrow: offsets()
         case .absolute: for symbol in symbols { w.put(symbol.address, 8) }
-        case .offsetsAfter: break
+        case .offsetsAfter, .placeRelative, .narrowPlaceRelative: break
         }
-        w.put(UInt64(symbols.count), form.word)
+        w.put(UInt64(symbols.count), form.alignment)
         let names = w.bytes.count
         var markers: [Int] = []
         for (n, symbol) in symbols.enumerated() {
@@ -109,12 +125,32 @@ import Testing
         }
         w.align()
         for offset in index { w.put(UInt64(offset), 2) }
-        if form == .offsetsAfter { offsets() }
+        if form == .offsetsAfter || form.isPlaceRelative { offsets() }
         return w.bytes
     }
 
     static func find(_ bytes: [UInt8]) -> [KernelSymbol]? {
         bytes.withUnsafeBytes { Kallsyms.find(in: $0) }
+    }
+
+    /// Where `memory` puts a table, and where in it the kernel's first page lies.
+    static let tableStart = 4096 + 4
+    static let imageStart = 1 << 21
+
+    /// Address minus place in memory.
+    static func difference(_ form: Form) -> UInt64 {
+        (form.isNarrow ? 0xC100_0000 : base) &- UInt64(imageStart)
+    }
+
+    /// A kernel's memory, with the pointer in its table of system calls.
+    static func image(_ table: [UInt8], _ symbols: [KernelSymbol], _ form: Form) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: tableStart) + table
+        bytes += [UInt8](repeating: 0, count: imageStart + (1 << 17) - bytes.count)
+        let calls = Int(symbols[640].address &- difference(form))
+        for n in 0..<form.word {
+            bytes[calls + n] = UInt8(truncatingIfNeeded: symbols[2].address >> UInt64(8 * n))
+        }
+        return bytes
     }
 
     static func memory(_ table: [UInt8]) -> [UInt8] {
@@ -128,12 +164,27 @@ import Testing
     func itIsFoundInEveryForm(_ form: Form) throws {
         var symbols = Self.symbols
         // Without CONFIG_KALLSYMS_ABSOLUTE_PERCPU there is nothing below the base.
-        if form == .plainOffsets || form == .absolute { symbols[0].address = Self.base }
-        if form == .narrow {
+        if form == .plainOffsets || form == .absolute || form == .placeRelative {
+            symbols[0].address = Self.base
+        }
+        if form.isNarrow {
             for n in symbols.indices { symbols[n].address = 0xC100_0000 + UInt64(n) * 0x40 }
         }
-        let found = try #require(Self.find(Self.memory(Self.table(symbols, form))))
+        let table = Self.table(symbols, form)
+        let memory = form.isPlaceRelative ? Self.image(table, symbols, form) : Self.memory(table)
+        let found = try #require(Self.find(memory))
         #expect(found == symbols)
+    }
+
+    /// Distances say where in memory a symbol lies; without a pointer no address is known.
+    @Test func withoutAPointerNoAddressIsKnown() {
+        var symbols = Self.symbols
+        symbols[0].address = Self.base
+        let table = Self.table(symbols, .placeRelative)
+        var memory = Self.image(table, symbols, .placeRelative)
+        #expect(Self.find(memory)?.count == symbols.count)
+        memory.replaceSubrange(Self.imageStart..., with: [UInt8](repeating: 0, count: 1 << 17))
+        #expect(Self.find(memory)?.count == nil)
     }
 
     /// Whatever is changed in it, nothing is read beyond the memory, and names that do not agree

@@ -23,17 +23,22 @@ struct UnwindTables {
         var form: Form
     }
 
-    private enum Register {
-        static let undefined: UInt64 = 0
-        static let previousStack: UInt64 = 1
-        static let dx: UInt64 = 2
-        static let di: UInt64 = 3
-        static let bp: UInt64 = 4
-        static let sp: UInt64 = 5
-        static let r10: UInt64 = 6
-        static let r13: UInt64 = 7
-        static let bpIndirect: UInt64 = 8
-        static let spIndirect: UInt64 = 9
+    /// The numbers by which entries name registers: an interface of the kernel with itself, which
+    /// Linux 7.2 has otherwise than all before (read from its tables).
+    private struct Registers {
+        var previousStack: UInt64 = 1
+        var dx: UInt64 = 2
+        var di: UInt64? = 3
+        var bp: UInt64 = 4
+        var sp: UInt64 = 5
+        let r10: UInt64 = 6
+        let r13: UInt64 = 7
+        var bpIndirect: UInt64 = 8
+        var spIndirect: UInt64 = 9
+
+        static let old = Registers()
+        static let new = Registers(
+            previousStack: 8, di: nil, sp: 3, bpIndirect: 10, spIndirect: 9)
     }
 
     /// Where struct pt_regs has what an exception has saved.
@@ -48,6 +53,7 @@ struct UnwindTables {
     let tables: [Table]
     /// Until Linux 6.3 a bit of its own says that the stack ends; since then a form does.
     private let hasEndBit: Bool
+    private let register: Registers
 
     private static let frameLimit = 64
 
@@ -57,6 +63,19 @@ struct UnwindTables {
         self.memory = memory
         self.tables = tables
         hasEndBit = types.offset(of: "end", in: "orc_entry") != nil
+        register = Self.registers(memory, tables[0])
+    }
+
+    /// Which numbers a table uses: nearly all of its entries count from SP.
+    private static func registers(_ memory: KernelMemory, _ table: Table) -> Registers {
+        var old = 0
+        var new = 0
+        for n in stride(from: 0, to: table.count, by: Int(max(1, table.count / 1024))) {
+            guard let bits = memory.number(table.entries &+ n &* 6, size: 6) else { break }
+            if bits >> 32 & 15 == Registers.old.sp { old += 1 }
+            if bits >> 32 & 15 == Registers.new.sp { new += 1 }
+        }
+        return new > old ? .new : .old
     }
 
     private func entry(_ address: UInt64) -> Entry? {
@@ -97,9 +116,9 @@ struct UnwindTables {
         var (rip, sp, bp) = (rip, general[4], general[5])
         // Other registers are those of the innermost frame.
         var registers: [UInt64: UInt64] = [
-            Register.dx: general[2], Register.di: general[7], Register.r10: general[10],
-            Register.r13: general[13],
+            register.dx: general[2], register.r10: general[10], register.r13: general[13],
         ]
+        if let di = register.di { registers[di] = general[7] }
         while frames.count < Self.frameLimit {
             guard let entry = entry(frames.last!.isReturn ? rip &- 1 : rip), entry.form != .end,
                 let base = stack(entry, sp, bp, registers)
@@ -120,9 +139,9 @@ struct UnwindTables {
             case .end: return frames
             }
             switch entry.frameRegister {
-            case Register.previousStack:
+            case register.previousStack:
                 bp = memory.word(base &+ UInt64(bitPattern: entry.frameOffset)) ?? bp
-            case Register.bp:
+            case register.bp:
                 bp = memory.word(old.1 &+ UInt64(bitPattern: entry.frameOffset)) ?? bp
             default: break
             }
@@ -140,10 +159,10 @@ struct UnwindTables {
     ) -> UInt64? {
         let offset = UInt64(bitPattern: entry.stackOffset)
         switch entry.stackRegister {
-        case Register.sp: return sp &+ offset
-        case Register.bp: return bp &+ offset
-        case Register.spIndirect: return memory.word(sp).map { $0 &+ offset }
-        case Register.bpIndirect: return memory.word(bp &+ offset)
+        case register.sp: return sp &+ offset
+        case register.bp: return bp &+ offset
+        case register.spIndirect: return memory.word(sp).map { $0 &+ offset }
+        case register.bpIndirect: return memory.word(bp &+ offset)
         default: return registers[entry.stackRegister]
         }
     }

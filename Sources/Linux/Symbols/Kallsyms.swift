@@ -9,13 +9,17 @@
 /// - an index of the tokens' offsets, 16 bits each.
 ///
 /// Each is aligned to the size of an address. The number of symbols lies before the names; their
-/// addresses before it, or since Linux 6.4 after the index. All of it is checked, so that nothing
-/// else in memory can be taken for it, and every read stays in bounds: a guest's memory may hold
-/// anything.
+/// addresses before it, or since Linux 6.4 after the index. Linux 7.2 aligns to 4 bytes, and counts
+/// each address from where it stands in the table (`PlaceRelative`).
+///
+/// All of it is checked, so that nothing else in memory can be taken for it, and every read stays in
+/// bounds: a guest's memory may hold anything.
 struct Kallsyms {
     private let memory: UnsafeRawBufferPointer
-    /// Bytes of the kernel's addresses, 8 or 4; all parts are aligned to them.
+    /// Bytes of the kernel's addresses, 8 or 4.
     private let word: Int
+    /// What all parts are aligned to.
+    private let alignment: Int
     private var tokens: [[UInt8]] = []
     private var tokenTable = 0
     private var tokenIndexEnd = 0
@@ -31,8 +35,8 @@ struct Kallsyms {
         var start = 0
         while let hit = memory.firstPlace(of: digits, from: start) {
             start = hit + 2
-            for word in [8, 4] {
-                var tables = Kallsyms(memory: memory, word: word)
+            for (word, alignment) in [(8, 8), (8, 4), (4, 4)] {
+                var tables = Kallsyms(memory: memory, word: word, alignment: alignment)
                 if tables.readTokens(digitZero: hit), tables.findNames(),
                     let symbols = tables.symbols()
                 {
@@ -43,9 +47,10 @@ struct Kallsyms {
         return nil
     }
 
-    private init(memory: UnsafeRawBufferPointer, word: Int) {
+    private init(memory: UnsafeRawBufferPointer, word: Int, alignment: Int) {
         self.memory = memory
         self.word = word
+        self.alignment = alignment
     }
 
     private func byte(_ at: Int) -> UInt8? { memory.indices.contains(at) ? memory[at] : nil }
@@ -55,15 +60,19 @@ struct Kallsyms {
         return T(littleEndian: memory.loadUnaligned(fromByteOffset: at, as: T.self))
     }
 
-    private func aligned(_ value: Int) -> Int { (value + word - 1) & ~(word - 1) }
+    private func aligned(_ value: Int) -> Int { (value + alignment - 1) & ~(alignment - 1) }
 
-    private func loadWord(_ at: Int) -> UInt64? {
-        word == 8 ? load(at, as: UInt64.self) : load(at, as: UInt32.self).map { UInt64($0) }
+    private func load(_ at: Int, width: Int) -> UInt64? {
+        width == 8 ? load(at, as: UInt64.self) : load(at, as: UInt32.self).map { UInt64($0) }
     }
 
     /// Whether an address is in the half of the kernel: of 4 GiB it may have three quarters, never
     /// less than a quarter (CONFIG_VMSPLIT).
     private func isUpper(_ address: UInt64) -> Bool {
+        Self.isUpper(address, word)
+    }
+
+    static func isUpper(_ address: UInt64, _ word: Int) -> Bool {
         word == 8 ? address >> 47 == 0x1FFFF : address >> 30 != 0
     }
 
@@ -78,7 +87,7 @@ struct Kallsyms {
             while at > 0, memory[at - 1] != 0, start - at < 256 { at -= 1 }
             start = at
         }
-        guard start & (word - 1) == 0 else { return false }
+        guard start & (alignment - 1) == 0 else { return false }
         tokenTable = start
         var at = start
         var offsets: [UInt16] = []
@@ -159,11 +168,11 @@ struct Kallsyms {
     ) -> Bool {
         let bytes = markers.count * width
         for end in [markersEnd - bytes, markersEnd - bytes - width] where end > last {
-            var start = (end - last) & ~(word - 1)
+            var start = (end - last) & ~(alignment - 1)
             // The last names are at most 256, of some tens of bytes each.
             let lowest = max(16, end - last - 256 * 130)
             while start >= lowest {
-                if let number = loadWord(start - word),
+                if let number = load(start - alignment, width: alignment),
                     let count = Int(exactly: number), count > 256, count < Self.limit,
                     (count + 255) / 256 == markers.count, agree(markers, start, count)
                 {
@@ -171,7 +180,7 @@ struct Kallsyms {
                     self.count = count
                     return true
                 }
-                start -= word
+                start -= alignment
             }
         }
         return false
@@ -198,7 +207,15 @@ struct Kallsyms {
     // MARK: Addresses
 
     private func symbols() -> [KernelSymbol]? {
-        guard let addresses = addresses() else { return nil }
+        if alignment == word, let addresses = addresses(), let symbols = named(addresses) {
+            return symbols
+        }
+        guard alignment == 4 else { return nil }
+        let relative = PlaceRelative(memory: memory, word: word)
+        return relative.places(tokenIndexEnd, count).flatMap(named).flatMap(relative.symbols)
+    }
+
+    private func named(_ addresses: [UInt64]) -> [KernelSymbol]? {
         var symbols: [KernelSymbol] = []
         symbols.reserveCapacity(count)
         var at = names
@@ -223,12 +240,12 @@ struct Kallsyms {
     private func addresses() -> [UInt64]? {
         let offsets = aligned(4 * count)
         let before = names - 2 * word
-        if let base = loadWord(before),
+        if let base = load(before, width: word),
             let found = relative(before - offsets, base)
         {
             return found
         }
-        if let base = loadWord(tokenIndexEnd + offsets),
+        if let base = load(tokenIndexEnd + offsets, width: word),
             let found = relative(tokenIndexEnd, base)
         {
             return found
@@ -259,14 +276,16 @@ struct Kallsyms {
     private func absolute(_ start: Int) -> [UInt64]? {
         var addresses: [UInt64] = []
         for n in 0..<count {
-            guard let address = loadWord(start + word * n) else { return nil }
+            guard let address = load(start + word * n, width: word) else { return nil }
             addresses.append(address)
         }
-        guard Self.ascends(addresses), isUpper(addresses.last ?? 0) else { return nil }
+        guard Self.ascends(addresses), isUpper(addresses.last ?? 0),
+            addresses.first != addresses.last
+        else { return nil }
         return addresses
     }
 
-    private static func ascends(_ addresses: [UInt64]) -> Bool {
+    static func ascends(_ addresses: [UInt64]) -> Bool {
         zip(addresses, addresses.dropFirst()).allSatisfy { $0 <= $1 }
     }
 }
