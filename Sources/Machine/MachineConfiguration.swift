@@ -52,8 +52,11 @@ public enum MachineEdition: UInt8, Sendable, CaseIterable, Comparable {
     /// goes off by Bochs's port too, and multiboot kernels find their section headers. Intel's
     /// processors have the registers of their idle states. A disk's discard is a hint.
     case third = 3
+    /// Of several processors every leaf of CPUID says that they are the cores of one package. A
+    /// disk takes requests of as many segments as it says.
+    case fourth = 4
 
-    public static let latest = MachineEdition.third
+    public static let latest = MachineEdition.fourth
 
     public static func < (a: MachineEdition, b: MachineEdition) -> Bool { a.rawValue < b.rawValue }
 }

@@ -35,6 +35,16 @@ extension Machine {
         return bytes
     }
 
+    /// Virtio devices that wait for a reset, for their driver broke a rule: "disk 0".
+    public var brokenDevices: [String] {
+        bus.virtio.filter(\.isBroken).map { device in
+            switch device.kind {
+            case .block(let disk): "disk \(disk)"
+            case .console: "the virtio console"
+            }
+        }
+    }
+
     /// Whether all of `count` bytes at a guest-physical address are RAM.
     public func isMemory(_ address: UInt64, count: Int) -> Bool {
         count >= 0 && UInt64(count) <= configuration.memory

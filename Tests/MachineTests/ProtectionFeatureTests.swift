@@ -158,6 +158,33 @@ import X86
         let states = cpu.identify(leaf: 0xD, subleaf: 0)
         #expect(states.eax == 3 && states.ebx == 576 && states.ecx == 576)
     }
+
+    /// Kernels join the leaves: an APIC ID's bits above those of leaf 1 number the package.
+    @Test("all leaves tell of the same cores", arguments: Vendor.allCases, [1, 2, 3, 4])
+    func cores(_ vendor: Vendor, _ count: Int) throws {
+        let machine = try Machine(
+            MachineConfiguration(memory: 1 << 20, cpus: count, vendor: vendor))
+        for n in 0..<count {
+            let cpu = machine.cpu(n)
+            let leaf1 = cpu.identify(leaf: 1, subleaf: 0)
+            let package = cpu.identify(leaf: 0xB, subleaf: 1)
+            #expect(package.ebx == UInt32(count) && package.edx == UInt32(n))
+            #expect(leaf1.ebx >> 16 & 0xFF == 1 << package.eax)
+            #expect(leaf1.edx >> 28 & 1 == (count > 1 ? 1 : 0))
+            #expect(leaf1.ebx >> (24 + package.eax) == 0)
+            let sizes = cpu.identify(leaf: 0x8000_0008, subleaf: 0)
+            let legacy = cpu.identify(leaf: 0x8000_0001, subleaf: 0).ecx >> 1 & 1
+            let isAMD = vendor == .amd
+            #expect(sizes.ecx & 0xFF == (isAMD ? UInt32(count) - 1 : 0))
+            #expect(sizes.ecx >> 12 == (isAMD ? package.eax : 0))
+            #expect(legacy == (isAMD && count > 1 ? 1 : 0))
+        }
+        // Before the fourth edition leaf 1 knew of one processor a package.
+        let old = try Machine(
+            MachineConfiguration(memory: 1 << 20, cpus: count, vendor: vendor, edition: .third))
+        let leaf1 = old.cpu(count - 1).identify(leaf: 1, subleaf: 0)
+        #expect(leaf1.ebx >> 16 & 0xFF == 1 && leaf1.edx >> 28 & 1 == 0)
+    }
 }
 
 extension Bench {

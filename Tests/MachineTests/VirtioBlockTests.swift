@@ -51,6 +51,44 @@ import X86
         #expect(bench.machine.readPhysical(bench.data + 1024, count: 1) == [0])
     }
 
+    /// A request of as many segments as the configuration says, in a table: before the fourth
+    /// edition the descriptor that names the table was counted as well.
+    @Test(arguments: MachineEdition.allCases)
+    func aRequestHasAllItsSegments(_ edition: MachineEdition) throws {
+        let bench = try VirtioBench(edition: edition)
+        bench.start(0)
+        typealias D = VirtioBench.Descriptor
+        let segments = Int(VirtioBlock.configurationWord(12, Disk(sectors: 8)))
+        #expect(segments == 254)
+        for count in [segments - 1, segments] {
+            bench.setHeader(0, 0)
+            var chain = [D(address: bench.header, count: 16, flags: VirtioBench.next, next: 1)]
+            for n in 0..<count {
+                chain.append(
+                    D(
+                        address: bench.data + UInt64(n * 512), count: 512,
+                        flags: VirtioBench.next | VirtioBench.write, next: UInt16(n + 2)))
+            }
+            chain.append(D(address: bench.status, count: 1, flags: VirtioBench.write))
+            bench.put(chain, at: 0x13_0000 + 0x8_0000)
+            bench.machine.writePhysical(bench.data, [UInt8](repeating: 0, count: count * 512))
+            bench.offer(
+                0,
+                [
+                    D(
+                        address: 0x13_0000 + 0x8_0000, count: UInt32(chain.count * 16),
+                        flags: VirtioBench.indirect)
+                ])
+            bench.settle()
+            let isTaken = count < segments || edition >= .fourth
+            #expect((bench.deviceStatus(0) & 0x40 == 0) == isTaken)
+            #expect(bench.machine.brokenDevices == (isTaken ? [] : ["disk 0"]))
+            if isTaken {
+                #expect(bench.dataBytes(count * 512) == bench.pattern(0, 0..<UInt64(count * 512)))
+            }
+        }
+    }
+
     @Test func identityZerosAndDiscards() throws {
         let bench = try VirtioBench()
         bench.start(0)

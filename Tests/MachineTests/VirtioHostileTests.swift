@@ -96,11 +96,11 @@ import X86
     @Test func aLongChainEndsSomewhere() throws {
         let bench = try VirtioBench()
         bench.start(0)
-        let many = (0..<300).map {
+        let many = (0..<1100).map {
             D(address: 0x11_0000, count: 1, flags: Self.next, next: UInt16($0 + 1))
         }
         bench.put(many, at: 0x13_0000)
-        bench.offer(0, [D(address: 0x13_0000, count: 4800, flags: Self.indirect)])
+        bench.offer(0, [D(address: 0x13_0000, count: 17_600, flags: Self.indirect)])
         bench.settle()
         recovers(bench, "a chain longer than any queue")
     }

@@ -50,12 +50,13 @@ final class VirtioBench {
     private var made: UInt16 = 0
     private var seen: UInt16 = 0
 
-    init(_ disks: [Disk] = [Disk(sectors: 4000)], console hasConsole: Bool = false, cpus: Int = 1)
-        throws
-    {
+    init(
+        _ disks: [Disk] = [Disk(sectors: 4000)], console hasConsole: Bool = false, cpus: Int = 1,
+        edition: MachineEdition = .latest
+    ) throws {
         var configuration = MachineConfiguration(
             memory: 4 << 20, cpus: cpus, costs: CostProfile(name: "unit"), executor: .stepwise,
-            inputPollCycles: 4096, platform: .pc)
+            inputPollCycles: 4096, platform: .pc, edition: edition)
         configuration.disks = disks
         configuration.hasVirtioConsole = hasConsole
         configuration.consoleInput = hasConsole ? .virtio : .serial

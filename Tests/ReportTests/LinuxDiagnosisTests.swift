@@ -124,6 +124,13 @@ import Trace
         #expect(Diagnosis.text(input).contains("  At delay\n"))
     }
 
+    @Test func aDeviceThatWaitsForAResetIsNamed() {
+        var input = Self.input(.limit, [Self.place(0, rip: Self.code)])
+        #expect(!Diagnosis.text(input).contains("virtio"))
+        input.brokenDevices = ["disk 1"]
+        #expect(Diagnosis.text(input).contains("  - disk 1 does nothing more: its driver broke"))
+    }
+
     @Test func aProgramThatLoopsIsToldByItsInterrupts() {
         let words = "the last 6 events of CPU 0 are interrupts of a program, at last at 0x405: it"
         var input = Self.input(.limit, [Self.place(0, rip: Self.code)])

@@ -12,8 +12,8 @@
 /// addresses before it, or since Linux 6.4 after the index. Linux 7.2 aligns to 4 bytes, and counts
 /// each address from where it stands in the table (`PlaceRelative`).
 ///
-/// All of it is checked, so that nothing else in memory can be taken for it, and every read stays in
-/// bounds: a guest's memory may hold anything.
+/// All of it is checked, so that nothing else in memory can be taken for it, and every read stays
+/// in bounds: a guest's memory may hold anything.
 struct Kallsyms {
     private let memory: UnsafeRawBufferPointer
     /// Bytes of the kernel's addresses, 8 or 4.

@@ -16,6 +16,8 @@ public final class Bus {
     let hasFirmware: Bool
     /// Event timers, which a `pc` has from the third edition on, and what came with them.
     let hasEventTimers: Bool
+    /// Whether virtio devices take chains as long as they say.
+    let hasLongChains: Bool
     let consoleInput: ConsoleInput
     let epoch: UInt64
     var inputOutputAPIC = InputOutputAPIC()
@@ -62,6 +64,7 @@ public final class Bus {
         isPC = configuration.platform == .pc
         hasFirmware = isPC && configuration.edition >= .second
         hasEventTimers = isPC && configuration.edition >= .third
+        hasLongChains = configuration.edition >= .fourth
         consoleInput = configuration.consoleInput
         epoch = configuration.epoch
         clock = RealTimeClock(

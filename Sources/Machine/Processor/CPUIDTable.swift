@@ -38,9 +38,11 @@ extension CPU {
             // OSXSAVE mirrors CR4.
             let osxsave: UInt32 = pointee.cr4 & CR4.osxsave != 0 ? 1 << 27 : 0
             return CPUIDAnswer(
-                eax: isIntel ? 0x0001_06A5 : 0x0080_0F12, ebx: id &<< 24 | 0x0001_0800,
+                eax: isIntel ? 0x0001_06A5 : 0x0080_0F12,
+                ebx: id &<< 24 | 1 &<< (16 &+ coreBits) | 0x0800,
                 ecx: ProcessorFeature.word(.leaf1ECX, vendor) | osxsave,
-                edx: ProcessorFeature.word(.leaf1EDX, vendor) | memoryTypeRanges)
+                edx: ProcessorFeature.word(.leaf1EDX, vendor) | memoryTypeRanges
+                    | (coreBits != 0 ? 1 &<< 28 : 0))
         case 5:
             // MONITOR: lines of 64 bytes; extensions are told of, and interrupts may end a wait
             // though IF is 0; one kind of C1.
@@ -63,7 +65,8 @@ extension CPU {
                 : (ProcessorFeature.word(.leaf1EDX, vendor) | memoryTypeRanges)
                     & ProcessorFeature.repeatedByAMD
             return CPUIDAnswer(
-                ecx: ProcessorFeature.word(.extendedECX, vendor),
+                ecx: ProcessorFeature.word(.extendedECX, vendor)
+                    | (!isIntel && coreBits != 0 ? 1 &<< 1 : 0),
                 edx: ProcessorFeature.word(.extendedEDX, vendor) | repeated)
         case 0x8000_0002...0x8000_0004: return brand(Int(leaf & 7) &- 2)
         case 0x8000_0007:
@@ -72,7 +75,8 @@ extension CPU {
         case 0x8000_0008:
             return CPUIDAnswer(
                 eax: UInt32(PageEntry.physicalBits) | 48 << 8,
-                ebx: ProcessorFeature.word(.sizesEBX, vendor))
+                ebx: ProcessorFeature.word(.sizesEBX, vendor),
+                ecx: isIntel || coreBits == 0 ? 0 : coreBits &<< 12 | cpuCount &- 1)
         case 2...last: return CPUIDAnswer()
         default:
             return isIntel && leaf < 0x4000_0000 ? topology(subleaf) : CPUIDAnswer()
@@ -84,18 +88,32 @@ extension CPU {
         pointee.shared.pointee.bus._withUnsafeGuaranteedRef { $0.hasFirmware ? 1 &<< 12 : 0 }
     }
 
-    /// Extended topology: one thread a core, all cores in one package.
-    private func topology(_ subleaf: UInt32) -> CPUIDAnswer {
-        let count = UInt32(
+    private var cpuCount: UInt32 {
+        UInt32(
             truncatingIfNeeded: pointee.shared.pointee.machine._withUnsafeGuaranteedRef {
                 $0.cpuCount
             })
+    }
+
+    /// Bits of an APIC ID that number the cores of a package.
+    private var packageBits: UInt32 {
+        UInt32(truncatingIfNeeded: 32 &- (cpuCount &- 1).leadingZeroBitCount)
+    }
+
+    /// The same where leaves that are older than leaf 0BH tell of cores: HTT and EBX[23:16] of leaf
+    /// 1, which kernels use beside leaf 0BH (Intel SDM vol. 2, CPUID; vol. 3, 8.9.1), and of AMD's
+    /// CmpLegacy, NC and ApicIdCoreIdSize (AMD APM vol. 3, E.4.2, E.4.7, E.5.1). 0 before the
+    /// fourth edition, whose processors were packages of their own by these leaves.
+    private var coreBits: UInt32 {
+        pointee.shared.pointee.edition >= .fourth ? packageBits : 0
+    }
+
+    /// Extended topology: one thread a core, all cores in one package.
+    private func topology(_ subleaf: UInt32) -> CPUIDAnswer {
         let id = UInt32(pointee.index)
         switch subleaf {
         case 0: return CPUIDAnswer(eax: 0, ebx: 1, ecx: 1 << 8, edx: id)
-        case 1:
-            let shift = UInt32(truncatingIfNeeded: 32 &- (count &- 1).leadingZeroBitCount)
-            return CPUIDAnswer(eax: shift, ebx: count, ecx: 2 << 8 | 1, edx: id)
+        case 1: return CPUIDAnswer(eax: packageBits, ebx: cpuCount, ecx: 2 << 8 | 1, edx: id)
         default: return CPUIDAnswer(ecx: subleaf & 0xFF, edx: id)
         }
     }

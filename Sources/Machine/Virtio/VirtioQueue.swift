@@ -27,8 +27,13 @@ struct VirtioChain {
 
 /// A split virtqueue (Virtio 1.2, 2.7) and the device's place in it.
 struct VirtioQueue {
-    /// The queue size that the device offers, and the longest chain that it takes.
+    /// The queue size that the device offers, and the longest chain that it takes of a queue's own
+    /// descriptors.
     static let maximumSize: UInt16 = 256
+    /// The longest chain with a table of indirect descriptors, counted with the descriptor that
+    /// names the table. Drivers must keep to the queue's size (2.7.5.3.1); QEMU takes as many as
+    /// here (VIRTQUEUE_MAX_SIZE).
+    static let maximumIndirect = 1024 + 1
     static let noVector: UInt16 = 0xFFFF
 
     private enum Descriptor {
@@ -72,15 +77,19 @@ struct VirtioQueue {
     }
 
     /// Takes the next available chain; nil where there is none.
+    /// - Parameters:
+    ///   - indirect: whether the driver may use tables of indirect descriptors.
+    ///   - longest: the longest chain with such a table.
     mutating func next(
-        _ memory: GuestMemory, indirect: Bool
+        _ memory: GuestMemory, indirect: Bool, longest: Int = VirtioQueue.maximumIndirect
     ) throws(VirtioFault) -> VirtioChain? {
         guard try hasAvailable(memory) else { return nil }
         let place = UInt64(taken & (size &- 1))
         let head = memory.load(available + 4 + place * 2, as: UInt16.self)
         guard head < size else { throw .descriptorNumber }
         var chain = VirtioChain(head: head)
-        var walk = Walk(table: descriptors, count: UInt32(size), allowsIndirect: indirect)
+        var walk = Walk(
+            table: descriptors, count: UInt32(size), allowsIndirect: indirect, longest: longest)
         try walk.follow(from: head, &chain, memory)
         taken &+= 1
         return chain
@@ -115,13 +124,16 @@ struct VirtioQueue {
         var table: UInt64
         var count: UInt32
         var allowsIndirect: Bool
+        /// The longest chain with a table of indirect descriptors.
+        var longest: Int
         var isIndirect = false
         var steps = 0
 
-        init(table: UInt64, count: UInt32, allowsIndirect: Bool) {
+        init(table: UInt64, count: UInt32, allowsIndirect: Bool, longest: Int) {
             self.table = table
             self.count = count
             self.allowsIndirect = allowsIndirect
+            self.longest = longest
         }
 
         mutating func follow(
@@ -131,7 +143,9 @@ struct VirtioQueue {
             while true {
                 guard number < count else { throw .descriptorNumber }
                 steps += 1
-                guard steps <= Int(VirtioQueue.maximumSize) else { throw .chainLength }
+                guard steps <= (isIndirect ? longest : Int(VirtioQueue.maximumSize)) else {
+                    throw .chainLength
+                }
                 let place = table + UInt64(number) * Descriptor.size
                 let address = memory.load(place, as: UInt64.self)
                 let length = memory.load(place + 8, as: UInt32.self)

@@ -6,6 +6,10 @@ enum DiagnosisHints {
     static func find(_ input: DiagnosisInput) -> [String] {
         var hints: [String] = []
         if !input.log.isEmpty || input.isPlain { hints += LinuxHints.find(input) }
+        hints += input.brokenDevices.map {
+            "\($0) does nothing more: its driver broke a rule of virtio (a ring or buffer outside "
+                + "memory, a chain without end, ...), and the device waits for a reset"
+        }
         repeatedFault(input, &hints)
         unprivilegedHandler(input, &hints)
         lastException(input, &hints)

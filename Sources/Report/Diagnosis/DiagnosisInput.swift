@@ -89,6 +89,8 @@ public struct DiagnosisInput {
     public var callers: (DiagnosisPlace) -> [(address: UInt64, isReturn: Bool)]? = { _ in nil }
     /// The end of the kernel's own log, where it keeps one.
     public var log: [String] = []
+    /// Virtio devices whose driver broke a rule.
+    public var brokenDevices: [String] = []
     /// Memory of the machine in bytes, where it is worth a word.
     public var memory: UInt64?
     /// The last events of the trace, oldest first; some dozens.

@@ -40,6 +40,7 @@ public struct MachineDiagnosis {
         input.isPlain = configuration.platform == .pc && recorder.layout == nil
         setSymbols(&input)
         input.places = places()
+        input.brokenDevices = machine.brokenDevices
         input.events = recorder.history.lastOfEachSide.map {
             DiagnosisEvent($0.event, back: $0.back)
         }
