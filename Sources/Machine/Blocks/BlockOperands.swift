@@ -63,7 +63,7 @@ extension UnsafeMutablePointer<CPUState> {
 
     // MARK: - Memory
 
-    /// The effective address in 64-bit mode, without the segment's base.
+    /// The effective address, without the segment's base; of 32-bit code the low half counts.
     @inline(__always)
     func offset(_ op: OperationPointer) -> UInt64 {
         let base = at(op.pointee.base).load(as: UInt64.self)
@@ -79,12 +79,13 @@ extension UnsafeMutablePointer<CPUState> {
         UInt64(bitPattern: Int64(op.pointee.displacement))
     }
 
-    /// The linear address in 64-bit mode.
+    /// The linear address: of 64 bits, or of 32 that wrap.
     @inline(__always)
-    func address(_ op: OperationPointer) -> UInt64 {
+    func address(_ op: OperationPointer, _ wide: Bool) -> UInt64 {
         let base = UnsafeMutableRawPointer(self).advanced(by: Int(op.pointee.segmentBase))
             .load(as: UInt64.self)
-        return offset(op) &+ base
+        let address = offset(op) &+ base
+        return wide ? address : address & 0xFFFF_FFFF
     }
 
     /// Where `size` bytes at a linear address lie, if they can be read with nothing else to do. An
@@ -111,13 +112,17 @@ extension UnsafeMutablePointer<CPUState> {
     }
 
     @inline(__always)
-    func readable(_ op: OperationPointer, _ size: UInt64) -> UnsafeMutableRawPointer? {
-        readable(at: address(op), size)
+    func readable(
+        _ op: OperationPointer, _ size: UInt64, _ wide: Bool
+    ) -> UnsafeMutableRawPointer? {
+        readable(at: address(op, wide), size)
     }
 
     @inline(__always)
-    func writable(_ op: OperationPointer, _ size: UInt64) -> UnsafeMutableRawPointer? {
-        writable(at: address(op), size)
+    func writable(
+        _ op: OperationPointer, _ size: UInt64, _ wide: Bool
+    ) -> UnsafeMutableRawPointer? {
+        writable(at: address(op, wide), size)
     }
 }
 
@@ -131,6 +136,10 @@ extension UnsafeMutablePointer<Operation> {
 
 /// Guest memory at any alignment.
 extension UnsafeMutableRawPointer {
+    /// As wide as the stack: 64 bits, or 32 zero-extended.
+    @inline(__always)
+    func word(_ wide: Bool) -> UInt64 { wide ? u64 : UInt64(u32) }
+
     @inline(__always)
     var u8: UInt8 {
         get { load(as: UInt8.self) }

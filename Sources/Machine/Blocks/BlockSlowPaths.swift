@@ -60,7 +60,7 @@ extension UnsafeMutablePointer<CPUState> {
             else { return nil }
             physical = filled
         }
-        let key = physical | (UInt64(pointee.codeSize) &<< Block.keyShift)
+        let key = physical | (UInt64(blockMode) &<< Block.keyShift)
         let block = cache.find(key) ?? makeBlock(cache, physical, key, link)
         guard let block else { return nil }
         // Up to the limit exactly, the next address may wrap: the single-step executor knows how.

@@ -4,29 +4,66 @@ import X86
 extension UnsafeMutablePointer<CPUState> {
     /// The address after an operation's instruction.
     @inline(__always)
-    func end(_ op: OperationPointer) -> UInt64 { pointee.rip &+ UInt64(op.pointee.end) }
+    func end(_ op: OperationPointer, _ wide: Bool) -> UInt64 {
+        let end = pointee.rip &+ UInt64(op.pointee.end)
+        return wide ? end : end & 0xFFFF_FFFF
+    }
+
+    /// The target of a direct branch.
+    @inline(__always)
+    func target(_ op: OperationPointer, _ wide: Bool) -> UInt64 {
+        let target = pointee.rip &+ op.i64
+        return wide ? target : target & 0xFFFF_FFFF
+    }
+
+    /// Whether control may go to an address: flat code has all that 32 bits can name.
+    @inline(__always)
+    func isInside(_ target: UInt64, _ wide: Bool) -> Bool { !wide || isCanonical(target) }
 
     /// Takes a direct branch; false, with nothing changed, when its target is not canonical.
     @inline(__always)
-    func take(_ op: OperationPointer) -> Bool {
-        let target = pointee.rip &+ op.i64
-        guard isCanonical(target) else { return false }
+    func take(_ op: OperationPointer, _ wide: Bool) -> Bool {
+        let target = target(op, wide)
+        guard isInside(target, wide) else { return false }
         pointee.rip = target
         return true
     }
 
     /// Falls through to the instruction after the block.
     @inline(__always)
-    func pass(_ op: OperationPointer) { pointee.rip = end(op) }
+    func pass(_ op: OperationPointer, _ wide: Bool) { pointee.rip = end(op, wide) }
 
-    /// Pushes 8 bytes if that needs nothing else done.
+    /// Pushes 8 bytes, or 4 of flat code, if that needs nothing else done.
     @inline(__always)
-    func pushed(_ v: UInt64) -> Bool {
-        let top = pointee.rsp &- 8
-        guard let p = writable(at: top, 8) else { return false }
-        p.u64 = v
-        pointee.rsp = top
+    func pushed(_ v: UInt64, _ wide: Bool) -> Bool {
+        if wide {
+            let top = pointee.rsp &- 8
+            guard let p = writable(at: top, 8) else { return false }
+            p.u64 = v
+            pointee.rsp = top
+        } else {
+            let top = (pointee.rsp &- 4) & 0xFFFF_FFFF
+            guard let p = writable(at: top, 4) else { return false }
+            p.u32 = UInt32(truncatingIfNeeded: v)
+            pointee.rsp = top
+        }
         return true
+    }
+
+    /// What the stack has at `pointer`.
+    @inline(__always)
+    func stackTop(_ pointer: UInt64, _ wide: Bool) -> UnsafeMutableRawPointer? {
+        wide ? readable(at: pointer, 8) : readable(at: pointer & 0xFFFF_FFFF, 4)
+    }
+
+    /// Takes a word and `more` bytes off the stack.
+    @inline(__always)
+    func drop(_ more: UInt64, _ wide: Bool) {
+        if wide {
+            pointee.rsp &+= 8 &+ more
+        } else {
+            pointee.rsp = (pointee.rsp &+ 4 &+ more) & 0xFFFF_FFFF
+        }
     }
 
     /// Adds a block that has run to its end to the counts.
@@ -61,10 +98,11 @@ extension UnsafeMutablePointer<CPUState> {
     /// Leaves a block for RIP, wherever that is.
     @inline(__always)
     func leap(
-        _ cache: BlockCachePointer, _ block: inout BlockPointer, _ op: inout OperationPointer
+        _ cache: BlockCachePointer, _ block: inout BlockPointer, _ op: inout OperationPointer,
+        _ wide: Bool
     ) -> Bool {
         account(block)
-        if let next = nearBlock(cache) {
+        if let next = nearBlock(cache, block, wide) {
             block = next
             op = next.operations
             return true
@@ -72,15 +110,23 @@ extension UnsafeMutablePointer<CPUState> {
         return enter(cache, cache.pointee.noLink, &block, &op)
     }
 
-    /// The block at RIP in 64-bit code when it is the first of its hash chain, the code TLB knows
-    /// the page and the deadlines are far: most of the time. `findBlock` deals with the rest.
+    /// The block at RIP in 64-bit or flat code when it is the first of its hash chain, the code TLB
+    /// knows the page and the deadlines are far: most of the time. `findBlock` deals with the rest.
+    /// Flat code is as flat as the block `last` that control comes from: what loads a segment
+    /// register ends a block, and `findBlock` looks for the next one.
     @inline(__always)
-    func nearBlock(_ cache: BlockCachePointer) -> BlockPointer? {
+    func nearBlock(
+        _ cache: BlockCachePointer, _ last: BlockPointer, _ wide: Bool
+    ) -> BlockPointer? {
         let rip = pointee.rip
         let entry = codeEntry(rip)
         guard (rip & ~0xFFF) | pointee.tlbContext == entry.pointee.readTag else { return nil }
         let physical = (entry.pointee.physical & ~0xFFF) | (rip & 0xFFF)
-        let key = physical | (UInt64(CodeSize.bits64.rawValue) &<< Block.keyShift)
+        let mode =
+            wide
+            ? UInt64(CodeSize.bits64.rawValue) &<< Block.keyShift
+            : last.pointee.key & ~((1 &<< Block.keyShift) &- 1)
+        let key = physical | mode
         guard let block = cache.pointee.heads[cache.slot(key)], block.pointee.key == key,
             canRun(block)
         else { return nil }

@@ -6,7 +6,8 @@ import X86
 /// each. It lies within one physical page, holds at most `Block.capacity` instructions, and ends
 /// with an instruction that may change control flow, mode, IF, attention or paging, before one that
 /// crosses the page's end, or when it is full. What it depends on is in its key: the physical
-/// address of its first byte and the code size. Nothing in it depends on the linear address, so
+/// address of its first byte and the code size, and of 32-bit code whether it is flat (`FlatCode`).
+/// Nothing in it depends on the linear address, so
 /// every mapping of a page shares its blocks.
 ///
 /// ## Registers
@@ -90,8 +91,8 @@ enum Place {
 
 /// The head of a block; its operations follow it in memory at `Block.headerSize`.
 struct Block {
-    /// Physical address of the first byte with the code size in the bits above `keyShift`; 0 once
-    /// the block is invalid.
+    /// Physical address of the first byte with the code size, or how flat it is, in the bits from
+    /// `keyShift` on; 0 once the block is invalid.
     var key: UInt64
     /// Cycles from the block's start to the start of its last instruction.
     var lastStart: UInt64
@@ -128,6 +129,10 @@ typealias BlockPointer = UnsafeMutablePointer<Block>
 typealias LinkPointer = UnsafeMutablePointer<BlockPointer>
 
 extension UnsafeMutablePointer<Block> {
+    /// Whether it is of flat 32-bit code.
+    @inline(__always)
+    var isFlat: Bool { pointee.key &>> Block.keyShift >= UInt64(FlatCode.lowest) }
+
     @inline(__always)
     var operations: OperationPointer {
         UnsafeMutableRawPointer(self).advanced(by: Block.headerSize)

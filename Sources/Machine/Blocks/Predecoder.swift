@@ -8,6 +8,8 @@ struct Predecoder {
     let block: BlockPointer
     let instructions: UnsafeMutablePointer<Instruction>
     let codeSize: CodeSize
+    /// How flat 32-bit code is; 0 for other code.
+    let flat: UInt8
     /// The block's first byte, physical.
     let start: UInt64
     /// Bytes from the block's start so far, and to the page's end.
@@ -30,10 +32,16 @@ struct Predecoder {
         var p = Predecoder(
             cache: cache, shared: shared, block: block,
             instructions: cache.pointee.instructions + cache.pointee.instructionsUsed,
-            codeSize: codeSize, start: physical, room: 4096 &- Int(physical & 0xFFF))
+            codeSize: codeSize, flat: Predecoder.flat(key), start: physical,
+            room: 4096 &- Int(physical & 0xFFF))
         p.decode()
         p.finish(key: key)
         return block
+    }
+
+    private static func flat(_ key: UInt64) -> UInt8 {
+        let mode = UInt8(truncatingIfNeeded: key &>> Block.keyShift)
+        return mode >= FlatCode.lowest ? mode : 0
     }
 
     /// Decodes instructions until the block ends.
@@ -69,7 +77,7 @@ struct Predecoder {
         op.end = UInt16(length) &+ UInt16(i.pointee.length)
         op.cyclesBefore = UInt32(truncatingIfNeeded: cycles)
         op.position = UInt16(count)
-        op = Specialiser.specialise(i.pointee, op)
+        op = Specialiser.specialise(i.pointee, op, flat: flat)
         (block.operations + operations).initialize(to: op)
         operations &+= 1
         lastStart = cycles
@@ -96,11 +104,11 @@ struct Predecoder {
     }
 
     /// A link to the byte `distance` from the block's start may be made only on the same page:
-    /// there the code TLB's entry holds as long as control stays. Outside 64-bit code the CS limit
-    /// must be looked at, too.
+    /// there the code TLB's entry holds as long as control stays. Outside 64-bit and flat code the
+    /// CS limit must be looked at, too.
     private func stub(_ distance: UInt64) -> BlockPointer {
         let target = (start & 0xFFF) &+ distance
-        return target < 4096 && codeSize == .bits64
+        return target < 4096 && (codeSize == .bits64 || flat != 0)
             ? cache.pointee.unlinked : cache.pointee.unlinkable
     }
 }

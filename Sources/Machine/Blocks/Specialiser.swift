@@ -4,27 +4,35 @@ import X86
 /// (or `.singleLast`), which the instruction families execute: a missing rule costs speed, never
 /// meaning.
 ///
-/// Rules for memory operands, the stack and near branches hold in 64-bit code only, where segments
-/// have no limits and the stack pointer and branch targets are 64 bits wide.
+/// Rules for memory operands, the stack and near branches hold in 64-bit code, where segments have
+/// no limits and the stack pointer and branch targets are 64 bits wide, and in flat 32-bit code,
+/// where limits cannot be exceeded and all of that is 32 bits wide.
 struct Specialiser {
     var operation: Operation
     let mnemonic: Mnemonic
     let long: Bool
+    /// How flat 32-bit code is; 0 for other code.
+    let flat: UInt8
     let operandSize: UInt8
+    let addressSize: UInt8
     /// Bits of an operation's width: 8, 16, 32, 64 as 0...3.
     var width: UInt8 = 0
 
     /// `operation` has its `offset`, `length` and `end` set.
-    init(_ i: borrowing Instruction, _ operation: Operation) {
+    init(_ i: borrowing Instruction, _ operation: Operation, flat: UInt8) {
         self.operation = operation
+        self.flat = flat
         mnemonic = i.mnemonic
         long = i.codeSize == .bits64
         operandSize = i.operandSize
+        addressSize = i.addressSize
     }
 
     /// The operation for an instruction that starts `operation.offset` bytes into its block.
-    static func specialise(_ i: borrowing Instruction, _ operation: Operation) -> Operation {
-        var s = Specialiser(i, operation)
+    static func specialise(
+        _ i: borrowing Instruction, _ operation: Operation, flat: UInt8
+    ) -> Operation {
+        var s = Specialiser(i, operation, flat: flat)
         if let kind = s.kind(i) {
             s.operation.kind = kind
             return s.operation
@@ -65,7 +73,7 @@ struct Specialiser {
 
     /// Fills in the memory operand's address; false when it needs the general path.
     mutating func setAddress(_ i: borrowing Instruction) -> Bool {
-        guard long, i.addressSize == 8 else { return false }
+        guard hasWideAddress else { return false }
         var displacement = i.displacement
         operation.base = i.base &* 8
         operation.index = i.index &* 8
@@ -74,15 +82,29 @@ struct Specialiser {
             operation.base = Place.rip
             displacement = displacement &+ Int64(operation.end)
         }
-        guard let short = Int32(exactly: displacement) else { return false }
+        guard
+            let short = long
+                ? Int32(exactly: displacement) : Int32(truncatingIfNeeded: displacement)
+        else { return false }
         operation.displacement = short
         switch i.segment {
+        case SegmentNumber.cs where !long: return false
+        case SegmentNumber.fs where !long && flat & FlatCode.fs == 0: return false
+        case SegmentNumber.gs where !long && flat & FlatCode.gs == 0: return false
         case SegmentNumber.fs, SegmentNumber.gs:
             operation.segmentBase = UInt16(CPULayout.es) &+ UInt16(i.segment) &* 16
         default: operation.segmentBase = UInt16(Place.none)
         }
         return true
     }
+
+    /// Whether addresses are as wide as 64-bit or flat code has them.
+    private var hasWideAddress: Bool {
+        long ? addressSize == 8 : flat != 0 && addressSize == 4
+    }
+
+    /// Bytes of what the stack and branches take in 64-bit or flat code.
+    var stackSize: UInt8 { long ? 8 : 4 }
 
     /// The number 0...3 of an operand size of 1, 2, 4 or 8 bytes.
     static func widthNumber(_ size: UInt8) -> UInt8? {
@@ -164,7 +186,7 @@ struct Specialiser {
         case .cmovcc: return conditionalMove(i)
         case .bt: return bitTest(i)
         case .nop: return .nop
-        default: return long ? longKind(i) : nil
+        default: return long || flat != 0 ? stackKind(i) : nil
         }
     }
 
@@ -222,7 +244,7 @@ struct Specialiser {
     /// LEA: no access, so an address size of 32 bits only truncates.
     private mutating func loadAddress(_ i: borrowing Instruction) -> OperationKind? {
         let a = i.operands.0
-        guard a.kind == .register, a.size >= 4, long, i.addressSize == 8, setAddress(i) else {
+        guard a.kind == .register, a.size >= 4, setAddress(i) else {
             return nil
         }
         operation.segmentBase = UInt16(Place.none)

@@ -1,6 +1,6 @@
 import X86
 
-/// The less common integer instructions, and what only 64-bit code has.
+/// The less common integer instructions, the stack and branches.
 extension Specialiser {
     mutating func signedMultiply(_ i: borrowing Instruction) -> OperationKind? {
         let a = i.operands.0
@@ -98,15 +98,15 @@ extension Specialiser {
         }
     }
 
-    /// What is specialised in 64-bit code only.
-    mutating func longKind(_ i: borrowing Instruction) -> OperationKind? {
+    /// The stack and near branches of 64-bit and flat code, where neither has a limit.
+    mutating func stackKind(_ i: borrowing Instruction) -> OperationKind? {
         switch mnemonic {
         case .push: return push(i)
         case .pop:
-            guard i.operands.0.kind == .register, i.operands.0.size == 8 else { return nil }
+            guard i.operands.0.kind == .register, i.operands.0.size == stackSize else { return nil }
             operation.destination = i.operands.0.register &* 8
             return .popR
-        case .leave: return operandSize == 8 ? .leave : nil
+        case .leave: return operandSize == stackSize ? .leave : nil
         case .jcc:
             guard setTarget(i) else { return nil }
             return Specialiser.after(.jo, i.condition)
@@ -115,7 +115,7 @@ extension Specialiser {
         case .call:
             return setTarget(i) ? .call : indirect(i, .callR, .callM)
         case .ret:
-            guard operandSize == 8 else { return nil }
+            guard operandSize == stackSize else { return nil }
             if i.operandCount == 0 { return .ret }
             guard i.operands.0.kind == .immediate else { return nil }
             operation.immediate = i.immediate & 0xFFFF
@@ -125,7 +125,7 @@ extension Specialiser {
     }
 
     private mutating func push(_ i: borrowing Instruction) -> OperationKind? {
-        guard operandSize == 8 else { return nil }
+        guard operandSize == stackSize else { return nil }
         let a = i.operands.0
         switch a.kind {
         case .register:
@@ -135,13 +135,13 @@ extension Specialiser {
             operation.immediate = i.immediate
             return .pushI
         case .memory:
-            guard a.size == 8, setAddress(i) else { return nil }
+            guard a.size == stackSize, setAddress(i) else { return nil }
             return .pushM
         default: return nil
         }
     }
 
-    /// A relative branch of 64-bit code: the target goes into `immediate`, from the block's start.
+    /// A relative branch: the target goes into `immediate`, from the block's start.
     private mutating func setTarget(_ i: borrowing Instruction) -> Bool {
         guard i.operands.0.kind == .relative, operandSize != 2 else { return false }
         operation.immediate = UInt64(operation.end) &+ i.immediate
@@ -152,7 +152,7 @@ extension Specialiser {
         _ i: borrowing Instruction, _ register: OperationKind, _ memory: OperationKind
     ) -> OperationKind? {
         let a = i.operands.0
-        guard a.size == 8 else { return nil }
+        guard a.size == stackSize else { return nil }
         if a.kind == .register {
             operation.source = a.register &* 8
             return register

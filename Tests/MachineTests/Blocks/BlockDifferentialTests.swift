@@ -71,11 +71,42 @@ import X86
         #expect(stops >= 4000, "programs end too early to say anything")
     }
 
+    /// What 32-bit code is taken for flat, and what its blocks may then name.
+    @Test func flatCodeIsKnownByItsSegments() throws {
+        let modes: [(BlockRig.Mode, UInt8)] = [
+            (.user64, CodeSize.bits64.rawValue), (.user32, FlatCode.lowest | 3),
+            (.segmented32, CodeSize.bits32.rawValue), (.limited32, FlatCode.lowest),
+        ]
+        for (mode, expected) in modes {
+            let (_, b) = try Self.pair(1, mode)
+            #expect(b.cpu.blockMode == expected)
+            b.run(instructions: 2, cycles: 1000)
+            let found = b.cpu.blockCache.pointee.heads
+            let blocks = (0..<BlockCache.hashSize).compactMap { found[$0] }
+            #expect(blocks.contains { $0.pointee.key >> Block.keyShift == UInt64(expected) })
+        }
+        // Everything that makes it flat is needed.
+        let changes: [(CPU) -> Void] = [
+            { $0.pointee.cs.base = 16 }, { $0.pointee.cs.limit = 0xFFFF_FFFE },
+            { $0.pointee.ds.limit = 0xFFFF }, { $0.pointee.es.base = 4096 },
+            { $0.pointee.es.attributes = SegmentRegister.unusable },
+            { $0.pointee.ss.attributes &= ~SegmentRegister.big },
+            { $0.pointee.ds.attributes &= ~2 }, { $0.pointee.ds.attributes |= 4 },
+            { $0.pointee.ds.attributes |= 8 }, { $0.pointee.ss.base = 1 },
+        ]
+        for change in changes {
+            let rig = try BlockRig(executor: .blocks, mode: .user32)
+            change(rig.cpu)
+            #expect(rig.cpu.blockMode == CodeSize.bits32.rawValue)
+        }
+    }
+
     /// The comparison would be worth little if the block executor left the work to the other one.
-    @Test func randomProgramsRunInBlocks() throws {
+    @Test(arguments: [BlockRig.Mode.user64, .user32])
+    func randomProgramsRunInBlocks(mode: BlockRig.Mode) throws {
         var decoded = 0
         for seed in 1...20 as ClosedRange<UInt64> {
-            let (_, b) = try Self.pair(seed, .user64)
+            let (_, b) = try Self.pair(seed, mode)
             b.run(instructions: 2000, cycles: 100_000)
             decoded += b.cpu.blockCache.pointee.instructionsUsed
             #expect(b.cpu.blockCache.pointee.flushes == 0)

@@ -30,7 +30,11 @@ final class BlockRig {
     /// The mode that a program starts in.
     enum Mode: CaseIterable {
         case kernel64, user64, user32
+        /// 32-bit code whose data do not begin at 0, or that may use neither FS nor GS: not flat,
+        /// and less flat.
+        case segmented32, limited32
 
+        var is32: Bool { self != .kernel64 && self != .user64 }
         var cpl: UInt8 { self == .kernel64 ? 0 : 3 }
     }
 
@@ -121,7 +125,7 @@ final class BlockRig {
         cpu.pointee.cr4 = CR4.pae | CR4.osfxsr | CR4.osxmmexcpt
         cpu.pointee.efer = EFER.lme | EFER.lma | EFER.sce | EFER.nxe
         cpu.pointee.longMode = 1
-        if mode == .user32 {
+        if mode.is32 {
             cpu.pointee.codeSize = CodeSize.bits32.rawValue
             cpu.pointee.cs = flat(0x23, 0xC09B, cpl)
         } else {
@@ -137,6 +141,11 @@ final class BlockRig {
         cpu.pointee.fs.base = UInt64(BlockRig.data)
         cpu.pointee.gs.base = UInt64(BlockRig.data + 0x800)
         cpu.pointee.kernelGSBase = UInt64(BlockRig.data + 0x1800)
+        if mode == .segmented32 { cpu.pointee.ds.base = 0x10 }
+        if mode == .limited32 {
+            cpu.pointee.fs.limit = 0x2FFF
+            cpu.pointee.gs.attributes = SegmentRegister.unusable
+        }
         cpu.pointee.tr.base = 0x5800
         cpu.pointee.tr.limit = 0x67
         cpu.pointee.tr.selector = 0x40
