@@ -131,6 +131,21 @@ import Trace
         #expect(Diagnosis.text(input).contains("  - disk 1 does nothing more: its driver broke"))
     }
 
+    /// A program's stack grows by faults, and Linux may kill it on its way back from one.
+    @Test func aProgramsStackMayGrow() {
+        var input = Self.input(.hostPanic, [Self.place(0, rip: Self.code)])
+        var fault = DiagnosisTests.event(1, .exception, 14, from: .hostUser, rip: 0x400)
+        (fault.cr2, fault.rsp, fault.errorCode) = (0x7FFF_EFF8, 0x7FFF_F000, 6)
+        input.events = [DiagnosisEvent(fault)]
+        #expect(!Diagnosis.text(input).contains("overflowed"))
+        fault.cr2 = 8
+        input.events = [DiagnosisEvent(fault)]
+        #expect(Diagnosis.text(input).contains("used address 0x8: a NULL pointer"))
+        (fault.cr2, fault.from, fault.errorCode) = (0x7FFF_EFF8, .hostKernel, 2)
+        input.events = [DiagnosisEvent(fault)]
+        #expect(Diagnosis.text(input).contains("the stack has overflowed"))
+    }
+
     @Test func aProgramThatLoopsIsToldByItsInterrupts() {
         let words = "the last 6 events of CPU 0 are interrupts of a program, at last at 0x405: it"
         var input = Self.input(.limit, [Self.place(0, rip: Self.code)])

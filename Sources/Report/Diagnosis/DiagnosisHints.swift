@@ -100,11 +100,14 @@ enum DiagnosisHints {
                 || exceptions.last?.number == UInt32(Vector.doubleFault)
         else { return }
         let place = name(fault.rip, fault.from, input.symbols)
+        // A program's pages come in, and its stack grows, by faults; one that dies of a signal may
+        // have got that when it was about to return from such a fault.
+        let isMended = input.isPlain && fault.from == .hostUser && fault.errorCode & 1 == 0
         if fault.errorCode & 8 != 0 {
             hints.append(
                 "the page fault at \(place) is for a reserved bit: a page table that maps "
                     + "\(Hex.short(fault.cr2)) is corrupted")
-        } else if fault.errorCode & 16 != 0 || fault.cr2 == fault.rip {
+        } else if !isMended && (fault.errorCode & 16 != 0 || fault.cr2 == fault.rip) {
             hints.append(
                 "code was to be fetched from \(Hex.short(fault.cr2)), "
                     + (fault.errorCode & 1 != 0
@@ -114,7 +117,7 @@ enum DiagnosisHints {
             hints.append(
                 "\(place) used address \(Hex.short(fault.cr2)): a NULL pointer, or a field at "
                     + "that offset of one")
-        } else if isNearStack(fault) {
+        } else if !isMended && isNearStack(fault) {
             hints.append(
                 "the faulting address \(Hex.short(fault.cr2)) is at the stack pointer "
                     + "\(Hex.short(fault.rsp)): the stack has overflowed into an unmapped page")
