@@ -34,6 +34,9 @@ extension UnsafeMutablePointer<CPUState> {
         var block = first
         var op = first.operations
         var link = cache.pointee.noLink
+        // Constant where it is wide; flat code may come to be able to use FS or GS.
+        let wideMode = UInt64(CodeSize.bits64.rawValue) &<< Block.keyShift
+        var mode = wide ? wideMode : first.mode
         run: while true {
             slow: while true {
                 switch op.pointee.kind {
@@ -641,21 +644,21 @@ extension UnsafeMutablePointer<CPUState> {
                     let target = wide ? s64(op) : UInt64(s32(op))
                     guard isInside(target, wide) else { break slow }
                     pointee.rip = target
-                    guard leap(cache, &block, &op, wide) else { break run }
+                    guard leap(cache, mode, &block, &op) else { break run }
                     continue
                 case .jmpM:
                     guard let p = readable(op, wide ? 8 : 4, wide) else { break slow }
                     let target = p.word(wide)
                     guard isInside(target, wide) else { break slow }
                     pointee.rip = target
-                    guard leap(cache, &block, &op, wide) else { break run }
+                    guard leap(cache, mode, &block, &op) else { break run }
                     continue
                 case .callR:
                     let target = wide ? s64(op) : UInt64(s32(op))
                     guard isInside(target, wide) else { break slow }
                     guard pushed(end(op, wide), wide) else { break slow }
                     pointee.rip = target
-                    guard leap(cache, &block, &op, wide) else { break run }
+                    guard leap(cache, mode, &block, &op) else { break run }
                     continue
                 case .callM:
                     guard let p = readable(op, wide ? 8 : 4, wide) else { break slow }
@@ -663,7 +666,7 @@ extension UnsafeMutablePointer<CPUState> {
                     guard isInside(target, wide) else { break slow }
                     guard pushed(end(op, wide), wide) else { break slow }
                     pointee.rip = target
-                    guard leap(cache, &block, &op, wide) else { break run }
+                    guard leap(cache, mode, &block, &op) else { break run }
                     continue
                 case .ret:
                     guard let p = stackTop(pointee.rsp, wide) else { break slow }
@@ -671,7 +674,7 @@ extension UnsafeMutablePointer<CPUState> {
                     guard isInside(target, wide) else { break slow }
                     drop(0, wide)
                     pointee.rip = target
-                    guard leap(cache, &block, &op, wide) else { break run }
+                    guard leap(cache, mode, &block, &op) else { break run }
                     continue
                 case .retI:
                     guard let p = stackTop(pointee.rsp, wide) else { break slow }
@@ -679,7 +682,7 @@ extension UnsafeMutablePointer<CPUState> {
                     guard isInside(target, wide) else { break slow }
                     drop(op.i64, wide)
                     pointee.rip = target
-                    guard leap(cache, &block, &op, wide) else { break run }
+                    guard leap(cache, mode, &block, &op) else { break run }
                     continue
                 case .next:
                     pass(op, wide)
@@ -688,7 +691,7 @@ extension UnsafeMutablePointer<CPUState> {
                     continue
                 case .stale:
                     if link.pointee == cache.pointee.unlinkable, !wide || in64Bit,
-                        let next = nearBlock(cache, block, wide)
+                        let next = nearBlock(cache, mode)
                     {
                         block = next
                         op = next.operations
@@ -719,6 +722,7 @@ extension UnsafeMutablePointer<CPUState> {
             flags = LazyFlags(pointee.rflags)
             block = next.block
             op = next.operation
+            mode = wide ? wideMode : block.mode
         }
         pointee.rflags = flags.merged(pointee.rflags)
     }

@@ -98,11 +98,11 @@ extension UnsafeMutablePointer<CPUState> {
     /// Leaves a block for RIP, wherever that is.
     @inline(__always)
     func leap(
-        _ cache: BlockCachePointer, _ block: inout BlockPointer, _ op: inout OperationPointer,
-        _ wide: Bool
+        _ cache: BlockCachePointer, _ mode: UInt64, _ block: inout BlockPointer,
+        _ op: inout OperationPointer
     ) -> Bool {
         account(block)
-        if let next = nearBlock(cache, block, wide) {
+        if let next = nearBlock(cache, mode) {
             block = next
             op = next.operations
             return true
@@ -112,20 +112,14 @@ extension UnsafeMutablePointer<CPUState> {
 
     /// The block at RIP in 64-bit or flat code when it is the first of its hash chain, the code TLB
     /// knows the page and the deadlines are far: most of the time. `findBlock` deals with the rest.
-    /// Flat code is as flat as the block `last` that control comes from: what loads a segment
-    /// register ends a block, and `findBlock` looks for the next one.
+    /// `mode` is what keys of such code have: what loads a segment register ends a block, and
+    /// `findBlock` looks for the next one.
     @inline(__always)
-    func nearBlock(
-        _ cache: BlockCachePointer, _ last: BlockPointer, _ wide: Bool
-    ) -> BlockPointer? {
+    func nearBlock(_ cache: BlockCachePointer, _ mode: UInt64) -> BlockPointer? {
         let rip = pointee.rip
         let entry = codeEntry(rip)
         guard (rip & ~0xFFF) | pointee.tlbContext == entry.pointee.readTag else { return nil }
         let physical = (entry.pointee.physical & ~0xFFF) | (rip & 0xFFF)
-        let mode =
-            wide
-            ? UInt64(CodeSize.bits64.rawValue) &<< Block.keyShift
-            : last.pointee.key & ~((1 &<< Block.keyShift) &- 1)
         let key = physical | mode
         guard let block = cache.pointee.heads[cache.slot(key)], block.pointee.key == key,
             canRun(block)

@@ -139,6 +139,10 @@ extension UnsafeMutablePointer<Block> {
             .assumingMemoryBound(to: Operation.self)
     }
 
+    /// The part of the key that is no address.
+    @inline(__always)
+    var mode: UInt64 { pointee.key & ~((1 &<< Block.keyShift) &- 1) }
+
     /// The place that says where a taken branch leads.
     @inline(__always)
     var takenLink: LinkPointer {
