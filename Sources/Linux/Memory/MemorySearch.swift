@@ -18,4 +18,15 @@ extension UnsafeRawBufferPointer {
         }
         return nil
     }
+
+    /// A little-endian number; nil where it does not lie within.
+    func number<T: FixedWidthInteger>(_ at: Int, as type: T.Type) -> T? {
+        guard at >= 0, at <= count - MemoryLayout<T>.size else { return nil }
+        return T(littleEndian: loadUnaligned(fromByteOffset: at, as: T.self))
+    }
+
+    /// One of 8 bytes, or else of 4.
+    func number(_ at: Int, width: Int) -> UInt64? {
+        width == 8 ? number(at, as: UInt64.self) : number(at, as: UInt32.self).map { UInt64($0) }
+    }
 }

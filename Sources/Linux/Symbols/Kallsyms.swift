@@ -55,16 +55,7 @@ struct Kallsyms {
 
     private func byte(_ at: Int) -> UInt8? { memory.indices.contains(at) ? memory[at] : nil }
 
-    private func load<T: FixedWidthInteger>(_ at: Int, as type: T.Type) -> T? {
-        guard at >= 0, at <= memory.count - MemoryLayout<T>.size else { return nil }
-        return T(littleEndian: memory.loadUnaligned(fromByteOffset: at, as: T.self))
-    }
-
     private func aligned(_ value: Int) -> Int { (value + alignment - 1) & ~(alignment - 1) }
-
-    private func load(_ at: Int, width: Int) -> UInt64? {
-        width == 8 ? load(at, as: UInt64.self) : load(at, as: UInt32.self).map { UInt64($0) }
-    }
 
     /// Whether an address is in the half of the kernel: of 4 GiB it may have three quarters, never
     /// less than a quarter (CONFIG_VMSPLIT).
@@ -103,7 +94,9 @@ struct Kallsyms {
             tokens.append(token)
         }
         let index = aligned(at)
-        for n in 0..<256 where load(index + 2 * n, as: UInt16.self) != offsets[n] { return false }
+        for n in 0..<256 where memory.number(index + 2 * n, as: UInt16.self) != offsets[n] {
+            return false
+        }
         tokenIndexEnd = index + 512
         return true
     }
@@ -129,8 +122,8 @@ struct Kallsyms {
         for count in 257..<min(Self.limit, tokenTable / 3) {
             let end = tokenTable - aligned(3 * count)
             let start = end - aligned(4 * ((count + 255) / 256))
-            guard start >= 16, load(start, as: UInt32.self) == 0,
-                let second = load(start + 4, as: UInt32.self), 512...(256 * 256) ~= second
+            guard start >= 16, memory.number(start, as: UInt32.self) == 0,
+                let second = memory.number(start + 4, as: UInt32.self), 512...(256 * 256) ~= second
             else { continue }
             let markers = markers(before: end, 4)
             if let last = markers.last, markers.count == (count + 255) / 256,
@@ -156,9 +149,7 @@ struct Kallsyms {
     }
 
     private func number(_ at: Int, _ width: Int) -> Int? {
-        width == 4
-            ? load(at, as: UInt32.self).map { Int($0) }
-            : load(at, as: UInt64.self).flatMap { Int(exactly: $0) }
+        memory.number(at, width: width).flatMap { Int(exactly: $0) }
     }
 
     /// Looks for the names before the markers, whose own place is not known exactly: padding may
@@ -172,7 +163,7 @@ struct Kallsyms {
             // The last names are at most 256, of some tens of bytes each.
             let lowest = max(16, end - last - 256 * 130)
             while start >= lowest {
-                if let number = load(start - alignment, width: alignment),
+                if let number = memory.number(start - alignment, width: alignment),
                     let count = Int(exactly: number), count > 256, count < Self.limit,
                     (count + 255) / 256 == markers.count, agree(markers, start, count)
                 {
@@ -240,12 +231,12 @@ struct Kallsyms {
     private func addresses() -> [UInt64]? {
         let offsets = aligned(4 * count)
         let before = names - 2 * word
-        if let base = load(before, width: word),
+        if let base = memory.number(before, width: word),
             let found = relative(before - offsets, base)
         {
             return found
         }
-        if let base = load(tokenIndexEnd + offsets, width: word),
+        if let base = memory.number(tokenIndexEnd + offsets, width: word),
             let found = relative(tokenIndexEnd, base)
         {
             return found
@@ -260,7 +251,7 @@ struct Kallsyms {
         var offsets: [Int32] = []
         offsets.reserveCapacity(count)
         for n in 0..<count {
-            guard let offset = load(start + 4 * n, as: Int32.self) else { return nil }
+            guard let offset = memory.number(start + 4 * n, as: Int32.self) else { return nil }
             offsets.append(offset)
         }
         let mixed = offsets.map { offset in
@@ -276,7 +267,7 @@ struct Kallsyms {
     private func absolute(_ start: Int) -> [UInt64]? {
         var addresses: [UInt64] = []
         for n in 0..<count {
-            guard let address = load(start + word * n, width: word) else { return nil }
+            guard let address = memory.number(start + word * n, width: word) else { return nil }
             addresses.append(address)
         }
         guard Self.ascends(addresses), isUpper(addresses.last ?? 0),

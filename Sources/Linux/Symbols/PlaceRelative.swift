@@ -8,23 +8,20 @@ struct PlaceRelative {
     let word: Int
 
     /// Tables that hold a pointer from the start of the kernel or nearly so, what it points to, and
-    /// how many words of the table may be before it.
+    /// how many words of the table may be looked at: of 64- and of 32-bit kernels.
     private static let pointers = [
         ("sys_call_table", "__x64_sys_read", 1),
         ("sys_call_table", "__ia32_sys_restart_syscall", 1),
-        ("init_mm", "swapper_pg_dir", 256), ("init_mm", "init_top_pgt", 256),
-        ("init_task", "init_cred", 2048), ("init_task", "init_signals", 2048),
+        ("init_mm", "init_top_pgt", 256), ("init_mm", "swapper_pg_dir", 256),
     ]
 
     /// Where in memory symbols lie; nil where the entries are not such distances.
     func places(_ table: Int, _ count: Int) -> [UInt64]? {
-        guard table >= 0, count > 0, table <= memory.count - 4 * count else { return nil }
         var places: [UInt64] = []
         places.reserveCapacity(count)
         for n in 0..<count {
             let at = table + 4 * n
-            let distance = Int32(
-                littleEndian: memory.loadUnaligned(fromByteOffset: at, as: Int32.self))
+            guard let distance = memory.number(at, as: Int32.self) else { return nil }
             let place = at + Int(distance)
             guard place >= 0 else { return nil }
             places.append(UInt64(place))
@@ -57,14 +54,7 @@ struct PlaceRelative {
     /// kernel's alignment in both spaces is at least 2 MiB.
     private func difference(_ table: UInt64, _ target: UInt64, _ words: Int) -> UInt64? {
         for n in 0..<words {
-            let at = Int(table) + n * word
-            guard at >= 0, at <= memory.count - word else { return nil }
-            let value =
-                word == 8
-                ? UInt64(littleEndian: memory.loadUnaligned(fromByteOffset: at, as: UInt64.self))
-                : UInt64(
-                    UInt32(
-                        littleEndian: memory.loadUnaligned(fromByteOffset: at, as: UInt32.self)))
+            guard let value = memory.number(Int(table) + n * word, width: word) else { return nil }
             let difference = value &- target
             if difference & 0x1F_FFFF == 0, Kallsyms.isUpper(value, word) { return difference }
         }

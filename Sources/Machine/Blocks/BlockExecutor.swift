@@ -468,163 +468,67 @@ extension UnsafeMutablePointer<CPUState> {
                     pointee.rbp = p.word(wide)
                 case .nop: break
                 case .jo:
-                    if flags.overflow {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(flags.overflow, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .jno:
-                    if !flags.overflow {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(!flags.overflow, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .jb:
-                    if flags.below {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(flags.below, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .jae:
-                    if !flags.below {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(!flags.below, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .je:
-                    if flags.equal {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(flags.equal, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .jne:
-                    if !flags.equal {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(!flags.equal, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .jbe:
-                    if flags.belowOrEqual {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(flags.belowOrEqual, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .ja:
-                    if !flags.belowOrEqual {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(!flags.belowOrEqual, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .js:
-                    if flags.sign {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(flags.sign, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .jns:
-                    if !flags.sign {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(!flags.sign, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .jp:
-                    if flags.even {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(flags.even, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .jnp:
-                    if !flags.even {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(!flags.even, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .jl:
-                    if flags.less {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(flags.less, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .jge:
-                    if !flags.less {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(!flags.less, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .jle:
-                    if flags.lessOrEqual {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(flags.lessOrEqual, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .jg:
-                    if !flags.lessOrEqual {
-                        guard take(op, wide) else { break slow }
-                        link = block.takenLink
-                    } else {
-                        pass(op, wide)
-                        link = block.followingLink
-                    }
+                    guard branch(!flags.lessOrEqual, op, block, &link, wide) else { break slow }
                     guard follow(link, &block, &op) else { break run }
                     continue
                 case .jmp:

@@ -33,6 +33,22 @@ extension UnsafeMutablePointer<CPUState> {
     @inline(__always)
     func pass(_ op: OperationPointer, _ wide: Bool) { pointee.rip = end(op, wide) }
 
+    /// A conditional branch: `link` is then where to go on; false as for `take`.
+    @inline(__always)
+    func branch(
+        _ isTaken: Bool, _ op: OperationPointer, _ block: BlockPointer, _ link: inout LinkPointer,
+        _ wide: Bool
+    ) -> Bool {
+        if isTaken {
+            guard take(op, wide) else { return false }
+            link = block.takenLink
+        } else {
+            pass(op, wide)
+            link = block.followingLink
+        }
+        return true
+    }
+
     /// Pushes 8 bytes, or 4 of flat code, if that needs nothing else done.
     @inline(__always)
     func pushed(_ v: UInt64, _ wide: Bool) -> Bool {

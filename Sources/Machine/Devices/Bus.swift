@@ -16,8 +16,9 @@ public final class Bus {
     let hasFirmware: Bool
     /// Event timers, which a `pc` has from the third edition on, and what came with them.
     let hasEventTimers: Bool
-    /// Whether virtio devices take chains as long as they say.
-    let hasLongChains: Bool
+    /// The longest chain of virtio buffers with an indirect table. Until the fourth edition the
+    /// descriptor that names the table took the place of a buffer.
+    let longestChain: Int
     let consoleInput: ConsoleInput
     let epoch: UInt64
     var inputOutputAPIC = InputOutputAPIC()
@@ -64,7 +65,9 @@ public final class Bus {
         isPC = configuration.platform == .pc
         hasFirmware = isPC && configuration.edition >= .second
         hasEventTimers = isPC && configuration.edition >= .third
-        hasLongChains = configuration.edition >= .fourth
+        longestChain =
+            configuration.edition >= .fourth
+            ? VirtioQueue.maximumIndirect : Int(VirtioQueue.maximumSize)
         consoleInput = configuration.consoleInput
         epoch = configuration.epoch
         clock = RealTimeClock(

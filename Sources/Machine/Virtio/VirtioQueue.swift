@@ -81,7 +81,7 @@ struct VirtioQueue {
     ///   - indirect: whether the driver may use tables of indirect descriptors.
     ///   - longest: the longest chain with such a table.
     mutating func next(
-        _ memory: GuestMemory, indirect: Bool, longest: Int = VirtioQueue.maximumIndirect
+        _ memory: GuestMemory, indirect: Bool, longest: Int
     ) throws(VirtioFault) -> VirtioChain? {
         guard try hasAvailable(memory) else { return nil }
         let place = UInt64(taken & (size &- 1))

@@ -77,12 +77,9 @@ extension Bus {
             _ = try virtio[n].queues[queue].hasAvailable(memory)
             return nil
         }
-        // Until the fourth edition the descriptor that names a table took the place of a buffer.
-        let longest =
-            hasLongChains ? VirtioQueue.maximumIndirect : Int(VirtioQueue.maximumSize)
         guard
             let chain = try virtio[n].queues[queue].next(
-                memory, indirect: indirect, longest: longest)
+                memory, indirect: indirect, longest: longestChain)
         else { return nil }
         var result: (written: UInt32, moved: UInt64)
         switch virtio[n].kind {
